@@ -1,0 +1,1 @@
+"""What we know: facts on disk, and the numbers made from them."""
