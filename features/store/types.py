@@ -4,34 +4,30 @@ SQLite gives naive times back and PostgreSQL aware ones in the connection's zone
 sorts the same, and bulk reads get it without parsing.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import BigInteger
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from features.units import from_microseconds, to_microseconds
 
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware datetimes outside, microseconds inside; a naive datetime is refused, not guessed.
 
-    Only whole comparison makes sense in SQL (`<`, `<=`, `BETWEEN`, `MAX`); differences are microseconds.
+    In SQL only comparisons make sense (`<`, `<=`, `MAX`); a difference is in microseconds.
     """
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Called by SQLAlchemy on the way in."""
         del dialect
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise ValueError(f"instant {value.isoformat()} has no offset; attach one before it is stored")
-        return (value - _EPOCH) // _MICROSECOND
+        return None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Called by SQLAlchemy on the way out."""
         del dialect
-        return None if value is None else _EPOCH + int(value) * _MICROSECOND
+        return None if value is None else from_microseconds(value)

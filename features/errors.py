@@ -1,0 +1,73 @@
+"""What can go wrong, and what does the command line answer? Every error the project raises, as one tree.
+
+    FenxiaoError               exit 1   caught at the doors: its message is shown, its traceback is not
+    ├── WrongInput             exit 2   what was handed in cannot be meant: a file, an option, a value
+    │   ├── RejectedRows       exit 2   a file holds bad rows; nothing was imported, the report names each
+    │   └── UnknownId          exit 2   no such SKU, anchor, brand, model version, ...
+    ├── Refused                exit 3   understood, and a rule or a gate says no
+    │   ├── GateRefused        exit 3   the challenger did not win; what served goes on serving
+    │   └── LeaseHeld          exit 3   another night is at work
+    └── Fault                  exit 1   the program, its files or its machine are not as they should be
+        ├── FeatureMismatch    exit 1   a model was trained on other features than this build makes
+        ├── NoModel            exit 1   the registry holds no model that may be used here
+        ├── RegistryDamaged    exit 1   a model's bytes are not those its manifest names
+        └── StoreMismatch      exit 1   the database is older or newer than this build, or not ours
+
+A message says what, which, and what to do next. A pairing that a rule leaves out is no error: it is a value.
+"""
+
+from typing import ClassVar
+
+
+class FenxiaoError(Exception):
+    """Anything the project raises on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class WrongInput(FenxiaoError):
+    """What was handed in cannot be meant; the caller can mend it."""
+
+    exit_code = 2
+
+
+class RejectedRows(WrongInput):
+    """A file holds bad rows; the message names the report that lists each of them once."""
+
+
+class UnknownId(WrongInput):
+    """An id that nothing stored answers to."""
+
+
+class Refused(FenxiaoError):
+    """Understood, and refused by a rule or a gate."""
+
+    exit_code = 3
+
+
+class GateRefused(Refused):
+    """The challenger did not win; what served before goes on serving."""
+
+
+class LeaseHeld(Refused):
+    """Another night is at work; the message says since when, and when its lease expires."""
+
+
+class Fault(FenxiaoError):
+    """The program, its files or its machine are not as they should be."""
+
+
+class FeatureMismatch(Fault):
+    """A model was trained on other features, or on another order of them, than this build makes."""
+
+
+class NoModel(Fault):
+    """The registry holds no model that may be used here."""
+
+
+class RegistryDamaged(Fault):
+    """A model's bytes are not those that its manifest names; they are never loaded."""
+
+
+class StoreMismatch(Fault):
+    """The database's tables are older or newer than this build's, or are not ours."""

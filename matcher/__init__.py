@@ -1,0 +1,1 @@
+"""What we decide: candidates, hard rules, ranking, the list."""

@@ -1,0 +1,1 @@
+"""How we learn: past outcomes become tonight's model, if it wins."""
