@@ -11,6 +11,7 @@
         ├── FeatureMismatch    exit 1   a model was trained on other features than this build makes
         ├── NoModel            exit 1   the registry holds no model that may be used here
         ├── RegistryDamaged    exit 1   a model's bytes are not those its manifest names
+        ├── StoreBusy          exit 1   another writer holds the database for longer than we wait
         └── StoreMismatch      exit 1   the database is older or newer than this build, or not ours
 
 A message says what, which, and what to do next. A pairing that a rule leaves out is no error: it is a value.
@@ -67,6 +68,10 @@ class NoModel(Fault):
 
 class RegistryDamaged(Fault):
     """A model's bytes are not those that its manifest names; they are never loaded."""
+
+
+class StoreBusy(Fault):
+    """Another writer held the database for longer than we wait; nothing was written."""
 
 
 class StoreMismatch(Fault):

@@ -113,7 +113,7 @@ def shanghai_day(instant: datetime) -> date:
     >>> shanghai_day(datetime(2026, 11, 10, 16, 0, tzinfo=UTC))
     datetime.date(2026, 11, 11)
     """
-    to_microseconds(instant)  # refuses a naive datetime
+    microseconds(instant)  # refuses a naive datetime
     return instant.astimezone(SHANGHAI).date()
 
 
@@ -122,7 +122,7 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).astimezone(UTC)
 
 
-def to_microseconds(instant: datetime) -> int:
+def microseconds(instant: datetime) -> int:
     """Whole microseconds since the epoch; a naive datetime is refused, not guessed."""
     if instant.utcoffset() is None:
         raise ValueError(f"instant {instant.isoformat()} has no offset; attach one first")

@@ -21,6 +21,7 @@ from features.units import (
     day_number,
     from_day_number,
     from_microseconds,
+    microseconds,
     midnight,
     parse_day,
     parse_instant,
@@ -28,7 +29,6 @@ from features.units import (
     parse_yuan,
     percent,
     shanghai_day,
-    to_microseconds,
     yuan,
 )
 
@@ -107,7 +107,7 @@ def test_a_commission_of_a_negative_base_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "microseconds"),
+    ("text", "expected_us"),
     [
         ("1970-01-01T00:00:00Z", 0),
         ("1970-01-01T08:00:00+08:00", 0),
@@ -116,8 +116,8 @@ def test_a_commission_of_a_negative_base_is_a_fault() -> None:
         ("1969-12-31T23:59:59.9999999Z", -1),
     ],
 )
-def test_an_instant_with_an_offset_is_read(text: str, microseconds: int) -> None:
-    assert to_microseconds(parse_instant(text)) == microseconds
+def test_an_instant_with_an_offset_is_read(text: str, expected_us: int) -> None:
+    assert microseconds(parse_instant(text)) == expected_us
 
 
 @pytest.mark.parametrize(
@@ -159,25 +159,25 @@ def test_a_day_is_the_same_whatever_offset_the_instant_was_written_with() -> Non
 
 @given(INSTANTS)
 def test_an_instant_survives_its_microseconds(instant: datetime) -> None:
-    assert from_microseconds(to_microseconds(instant)) == instant
+    assert from_microseconds(microseconds(instant)) == instant
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds are naive by hypothesis' rule
 def test_the_day_number_of_an_array_agrees_with_the_day_of_an_instant(instant: datetime) -> None:
-    number = (to_microseconds(instant) + SHANGHAI_OFFSET_US) // DAY_US
+    number = (microseconds(instant) + SHANGHAI_OFFSET_US) // DAY_US
     assert from_day_number(number) == shanghai_day(instant)
     assert day_number(shanghai_day(instant)) == number
 
 
 def test_a_naive_instant_is_refused_and_never_guessed() -> None:
     naive = datetime(2026, 11, 11)  # noqa: DTZ001 - the point of the test
-    for function in (to_microseconds, shanghai_day):
+    for function in (microseconds, shanghai_day):
         with pytest.raises(ValueError, match="no offset"):
             function(naive)
 
 
 def test_dawn_is_zero_microseconds() -> None:
-    assert to_microseconds(DAWN) == 0
+    assert microseconds(DAWN) == 0
 
 
 @pytest.mark.parametrize(("text", "fen"), [("0", 0), ("19.9", 1990), ("19.90", 1990), (".01", 1)])

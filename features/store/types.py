@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from features.units import from_microseconds, to_microseconds
+from features.units import from_microseconds, microseconds
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -25,7 +25,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Called by SQLAlchemy on the way in."""
         del dialect
-        return None if value is None else to_microseconds(value)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Called by SQLAlchemy on the way out."""

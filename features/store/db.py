@@ -1,0 +1,226 @@
+"""How is the store opened, written and read, on SQLite and on PostgreSQL alike?
+
+One writer at a time, on both: SQLite by `BEGIN IMMEDIATE` (a deferred BEGIN that turns to writing fails at once,
+whatever the busy timeout), PostgreSQL by an advisory lock. Readers never wait, and see one moment of the store.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+from sqlalchemy import Boolean, Connection, Date, Engine, Float, Integer, create_engine, event, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlmodel import Session, SQLModel
+
+from features.errors import StoreBusy, StoreMismatch, WrongInput
+from features.store.types import UtcDateTime
+
+FrameSchema = Mapping[str, type[pl.DataType]]
+Parameter = int | float | str | None
+
+_READING: Final = "fenxiao_reading"
+_BULK: Final = "fenxiao_bulk"
+_WRITER_LOCK: Final = 0x66656E7869616F  # "fenxiao"
+_ROWS_A_BATCH: Final = 10_000
+_WAL_LEFT_BYTES: Final = 64 * 2**20
+
+
+def open_engine(url: str, *, wait_seconds: float = 30) -> Engine:
+    """An engine on `sqlite:///FILE` (made, with its folder, where there is none) or `postgresql+psycopg://...`.
+
+    `wait_seconds` is how long a writer waits for the writer before it. No table is made here: `upgrade` does.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WrongInput(f"database URL cannot be read; {_WANTED}") from error
+    if parsed.drivername == "postgresql+psycopg":
+        return _open_postgres(url, wait_seconds)
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise WrongInput(f"database URL names {parsed.drivername}; {_WANTED}")
+    if not parsed.database or parsed.database == ":memory:" or parsed.query:
+        raise WrongInput(f"database URL names no file; {_WANTED}")
+    return _open_sqlite(Path(parsed.database).absolute(), wait_seconds)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that cannot write; all its queries see the store as it was at the first of them."""
+    engine = engine.execution_options(**{_READING: True})
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with Session(engine) as session:
+        try:
+            yield session
+        finally:
+            bulk = session.info.pop(_BULK, None)
+            if bulk is not None:
+                bulk.close()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session that holds the store's only pen from the start; commits at the end, or leaves nothing behind."""
+    with Session(engine, expire_on_commit=False) as session:
+        try:
+            session.connection()
+        except OperationalError as error:
+            if _is_a_wait(error):
+                raise StoreBusy("another writer holds the store; try again when it has finished") from error
+            raise
+        yield session
+        session.commit()
+
+
+def read_frame(
+    session: Session, sql: str, parameters: Mapping[str, Parameter], schema: FrameSchema
+) -> pl.DataFrame:
+    """The rows of `sql` (`:name` for a parameter) as a frame with exactly the columns and types of `schema`.
+
+    No type is guessed from what the first rows hold, so a column that begins with NULLs, an id that looks like a
+    number and an integer past 2^53 arrive as they are stored. A column that is missing, left over, or holds what
+    its type cannot, is a fault. Instants are `Int64` microseconds. Order is what `sql` says, else any.
+
+    PostgreSQL is read through ADBC, in the session's own snapshot; a writing session, whose rows ADBC could not
+    see, through its own cursor. SQLite always through its own cursor: ADBC brings a second copy of the library,
+    and when two copies in one process open one file, the first to close it drops the other's locks.
+    """
+    connection = session.connection()
+    is_reading = bool(connection.get_execution_options().get(_READING))
+    if is_reading and connection.dialect.name == "postgresql":
+        frame = _read_through_adbc(session, connection, sql, parameters)
+    else:
+        frame = _read_through_cursor(connection, sql, parameters, schema)
+    return _as_declared(frame, schema)
+
+
+def frame_schema(table: type[SQLModel]) -> dict[str, type[pl.DataType]]:
+    """The columns of a table with the types they have in a frame."""
+    columns = SQLModel.metadata.tables[str(table.__tablename__)].columns
+    return {column.name: _frame_type(column.type) for column in columns}
+
+
+_WANTED = "write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+
+
+def _open_sqlite(file: Path, wait_seconds: float) -> Engine:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": wait_seconds})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not where the driver thinks fit
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"journal_size_limit = {_WAL_LEFT_BYTES}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        is_reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if is_reading else 'OFF'}")
+        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _open_postgres(url: str, wait_seconds: float) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, connect_args={"application_name": "fenxiao"})
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(_READING, False):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+
+    return engine
+
+
+def _is_a_wait(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    return code in {"SQLITE_BUSY", "55P03"}
+
+
+def _read_through_cursor(
+    connection: Connection, sql: str, parameters: Mapping[str, Parameter], schema: FrameSchema
+) -> pl.DataFrame:
+    """Row by row from the driver, column by column into the frame; about 3 us a row of 15 columns."""
+    result = connection.execute(text(sql), dict(parameters))
+    names = list(result.keys())
+    kinds = {name: schema.get(name, pl.String) for name in names}
+    frames = [pl.DataFrame(schema=kinds)]
+    while rows := result.cursor.fetchmany(_ROWS_A_BATCH):
+        columns = zip(kinds.items(), zip(*rows, strict=True), strict=True)
+        frames.append(pl.DataFrame([_column(name, values, kind) for (name, kind), values in columns]))
+    result.close()
+    return pl.concat(frames, rechunk=True)
+
+
+def _column(name: str, values: Sequence[Any], kind: type[pl.DataType]) -> pl.Series:
+    stored = pl.Int64 if kind is pl.Boolean and isinstance(_first(values), int) else kind
+    if kind is pl.Date and isinstance(_first(values), str):  # SQLite keeps a date as its text
+        return pl.Series(name, values, dtype=pl.String).str.to_date("%Y-%m-%d")
+    try:
+        return pl.Series(name, values, dtype=stored).cast(kind)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise StoreMismatch(f"column {name} holds what is no {kind.__name__}: {error}") from error
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _read_through_adbc(
+    session: Session, connection: Connection, sql: str, parameters: Mapping[str, Parameter]
+) -> pl.DataFrame:
+    compiled = text(sql).bindparams(**parameters).compile(dialect=_NUMBERED)
+    order = compiled.positiontup or []
+    with _bulk_connection(session, connection).cursor() as cursor:
+        cursor.execute(compiled.string, [parameters[name] for name in order] or None)
+        frame = pl.from_arrow(cursor.fetch_arrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+_NUMBERED = postgresql.dialect(paramstyle="numeric_dollar")
+
+
+def _bulk_connection(session: Session, connection: Connection) -> Any:
+    """The session's ADBC connection, opened at its first use into the very snapshot that the session reads."""
+    if _BULK not in session.info:
+        snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
+        url = connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        bulk = adbc.connect(url, autocommit=True)
+        session.info[_BULK] = bulk
+        with bulk.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+    return session.info[_BULK]
+
+
+def _as_declared(frame: pl.DataFrame, schema: FrameSchema) -> pl.DataFrame:
+    if set(frame.columns) != set(schema):
+        raise StoreMismatch(f"query gives columns {frame.columns}, its schema declares {list(schema)}")
+    try:
+        return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+    except pl.exceptions.PolarsError as error:
+        raise StoreMismatch(f"query gives what its schema does not declare: {error}") from error
+
+
+def _frame_type(column_type: Any) -> type[pl.DataType]:
+    if isinstance(column_type, UtcDateTime | Integer):
+        return pl.Int64
+    if isinstance(column_type, Float):
+        return pl.Float64
+    if isinstance(column_type, Boolean):
+        return pl.Boolean
+    return pl.Date if isinstance(column_type, Date) else pl.String
