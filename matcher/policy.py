@@ -1,0 +1,139 @@
+"""What has the business decided? The policy: frozen, read from a TOML file, and known by a version.
+
+Every answer names the version of the policy it was given under. What the file leaves out keeps its default; a file
+that cannot be meant is refused with the line and the key. A machine's settings and a modeller's choices live
+elsewhere.
+"""
+
+import hashlib
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from features.errors import WrongInput
+
+PlanType = Literal["open", "target_item", "target_shop", "exclusive", "leader", "leader_exclusive"]
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_MOST_LISTED: Final = 1_000
+
+
+class _Frozen(BaseModel):
+    # strict: "30" and true are no numbers; a TOML file says which it means.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class ListPolicy(_Frozen):
+    """What a list owes to others than its reader. By default nothing: the best come first."""
+
+    brand_cap: Annotated[int, Field(ge=0, le=_MOST_LISTED)] = 0
+    """At most so many SKUs of one brand in a goods list; 0: as many as come."""
+    newcomer_share: _Share = 0.0
+    """At least this share of a list's places goes to newcomers, as long as there are any among the candidates."""
+    newcomer_trials: Annotated[int, Field(ge=1)] = 5
+    """A SKU listed so often, an anchor with so many sessions, is no newcomer any more: the trial is bounded."""
+    small_anchor_share: _Share = 0.0
+    """At least this share of a shortlist's places goes to anchors of the waist and the tail."""
+
+
+class CandidatePolicy(_Frozen):
+    """How wide to look before ranking: more is slower, and finds more."""
+
+    goods: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """SKUs ranked for one anchor."""
+    shortlist: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Anchors ranked for one SKU."""
+    per_source: Annotated[int, Field(ge=1, le=100_000)] = 400
+    """The most that one source may name."""
+
+
+class Policy(_Frozen):
+    """All that the operator may decide; hashable, shared by threads."""
+
+    home_platform: Annotated[str, Field(min_length=1)] = "kuaishou"
+    """The platform whose offers and events are ours."""
+    plan_precedence: Annotated[tuple[PlanType, ...], Field(strict=False)] = (
+        "exclusive",
+        "leader_exclusive",
+        "target_item",
+        "target_shop",
+        "leader",
+        "open",
+    )
+    """Of the plans that admit an anchor, the kind that stands first here applies."""
+    rate_lock_days: Annotated[int, Field(ge=0, le=3_650)] = 0
+    """For so long after a rate fell, an anchor that was already promoting the SKU keeps the old one."""
+    lists: ListPolicy = ListPolicy()
+    candidates: CandidatePolicy = CandidatePolicy()
+
+    @model_validator(mode="after")
+    def _every_kind_has_its_place(self) -> Self:
+        if sorted(self.plan_precedence) != sorted(get_args(PlanType)):
+            raise ValueError(f"plan_precedence has to name each of {', '.join(get_args(PlanType))} once")
+        return self
+
+    @cached_property
+    def version(self) -> str:
+        """12 hexadecimal digits of what is decided; spelling, order and comments of the file play no part."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+def read_policy(file: Path | None) -> Policy:
+    """The policy in a TOML file, or the default one; WrongInput names the line and the key that are wrong."""
+    if file is None:
+        return Policy()
+    try:
+        text = file.read_bytes().decode()
+        return Policy.model_validate(tomllib.loads(text))
+    except OSError as error:
+        raise WrongInput(f"policy {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"policy {file} is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongInput(f"policy {file} is not TOML: {error}") from error
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            path = tuple(str(step) for step in fault["loc"])
+            line, key = _place(text, path)
+            faults.append(f"line {line}, {key}: {_sentence(fault['type'], fault['msg'], path)}")
+        raise WrongInput(f"policy {file}: {'; '.join(faults)}") from error
+
+
+def _sentence(kind: str, message: str, path: tuple[str, ...]) -> str:
+    if kind != "extra_forbidden":
+        return message.removeprefix("Value error, ")
+    rooms: dict[str, type[_Frozen]] = {"lists": ListPolicy, "candidates": CandidatePolicy}
+    known = rooms.get(path[0], Policy) if len(path) > 1 else Policy
+    return f"no such key; known are {', '.join(known.model_fields)}"
+
+
+_HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"'-]+?)\s*\]")
+_KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\s\"'-]+?)\s*=")
+
+
+def _place(text: str, path: tuple[str, ...]) -> tuple[int, str]:
+    """The first line that names most of `path`, and the name; what the whole file lacks stands at line 1."""
+    if not path:
+        path = ("plan_precedence",)  # the one thing that only the whole policy can be asked for
+    table: tuple[str, ...] = ()
+    best, found = 0, 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _steps(header[1])
+            named = table
+        elif key := _KEY.match(line):
+            named = (*table, *_steps(key[1]))
+        else:
+            continue
+        if len(named) > best and named == path[: len(named)]:
+            best, found = len(named), number
+    return found, ".".join(path)
+
+
+def _steps(dotted: str) -> tuple[str, ...]:
+    return tuple(step.strip().strip("\"'") for step in dotted.split("."))
