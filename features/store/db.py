@@ -70,7 +70,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         try:
             session.connection()
         except OperationalError as error:
-            if _is_a_wait(error):
+            if is_a_wait(error):
                 raise StoreBusy("another writer holds the store; try again when it has finished") from error
             raise
         yield session
@@ -145,7 +145,8 @@ def _open_postgres(url: str, wait_seconds: float) -> Engine:
     return engine
 
 
-def _is_a_wait(error: OperationalError) -> bool:
+def is_a_wait(error: OperationalError) -> bool:
+    """Whether the database gave up waiting for another writer."""
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
     return code in {"SQLITE_BUSY", "55P03"}
 
@@ -155,8 +156,7 @@ def _read_through_cursor(
 ) -> pl.DataFrame:
     """Row by row from the driver, column by column into the frame; about 3 us a row of 15 columns."""
     result = connection.execute(text(sql), dict(parameters))
-    names = list(result.keys())
-    kinds = {name: schema.get(name, pl.String) for name in names}
+    kinds = {name: schema[name] for name in _same_names(list(result.keys()), schema)}
     frames = [pl.DataFrame(schema=kinds)]
     while rows := result.cursor.fetchmany(_ROWS_A_BATCH):
         columns = zip(kinds.items(), zip(*rows, strict=True), strict=True)
@@ -191,7 +191,7 @@ def _read_through_adbc(
     return frame
 
 
-_NUMBERED = postgresql.dialect(paramstyle="numeric_dollar")
+_NUMBERED = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
 
 
 def _bulk_connection(session: Session, connection: Connection) -> Any:
@@ -208,12 +208,17 @@ def _bulk_connection(session: Session, connection: Connection) -> Any:
 
 
 def _as_declared(frame: pl.DataFrame, schema: FrameSchema) -> pl.DataFrame:
-    if set(frame.columns) != set(schema):
-        raise StoreMismatch(f"query gives columns {frame.columns}, its schema declares {list(schema)}")
+    _same_names(frame.columns, schema)
     try:
         return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
     except pl.exceptions.PolarsError as error:
         raise StoreMismatch(f"query gives what its schema does not declare: {error}") from error
+
+
+def _same_names(found: list[str], schema: FrameSchema) -> list[str]:
+    if set(found) != set(schema):
+        raise StoreMismatch(f"query gives columns {found}, its schema declares {list(schema)}")
+    return found
 
 
 def _frame_type(column_type: Any) -> type[pl.DataType]:
