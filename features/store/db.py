@@ -14,7 +14,7 @@ import polars as pl
 from sqlalchemy import Boolean, Connection, Date, Engine, Float, Integer, create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from features.errors import StoreBusy, StoreMismatch, WrongInput
@@ -109,7 +109,10 @@ _WANTED = "write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 
 
 def _open_sqlite(file: Path, wait_seconds: float) -> Engine:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongInput(f"folder of the database cannot be made: {error}; {_WANTED}") from error
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": wait_seconds})
 
     @event.listens_for(engine, "connect")
@@ -145,7 +148,7 @@ def _open_postgres(url: str, wait_seconds: float) -> Engine:
     return engine
 
 
-def is_a_wait(error: OperationalError) -> bool:
+def is_a_wait(error: DatabaseError) -> bool:
     """Whether the database gave up waiting for another writer."""
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
     return code in {"SQLITE_BUSY", "55P03"}

@@ -13,11 +13,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
-from features.errors import StoreBusy, StoreMismatch
+from features.errors import Fault, StoreBusy, StoreMismatch
 from features.store import tables as tables
 from features.store.db import is_a_wait, reading
 
@@ -36,12 +36,12 @@ def upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             if _is_behind(connection):
                 command.upgrade(_settings(connection), "head")
-    except OperationalError as error:
+    except DatabaseError as error:
         if is_a_wait(error):
             raise StoreBusy(
                 "another writer holds the store, so its tables cannot be brought up to date"
             ) from error
-        raise
+        raise Fault(f"database {engine.url!r} cannot be opened: {error.orig}") from error
 
 
 def differences(engine: Engine) -> str:

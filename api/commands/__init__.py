@@ -1,0 +1,45 @@
+"""What can be asked for at the command line? `matcher`, one module a command, each added to `app` below.
+
+What a command answers goes to stdout; progress, warnings and errors to stderr.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from features.errors import FenxiaoError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, a password among them
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: 0 done, 2 wrong input, 3 refused by a rule or a gate, 1 a fault."""
+    try:
+        app(arguments)
+    except FenxiaoError as error:
+        typer.echo(f"matcher: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fenxiao {version('fenxiao')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _matcher(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Matches brands' SKUs with the anchors who sell them live."""
