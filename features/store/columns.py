@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ID = "id"  # a string; a number is rejected, for platform ids pass 2^53
     IDS = "ids"  # ids, `;` between; stored sorted, without repeats
     TEXT = "text"  # stripped; empty is unknown
+    NOTE = "note"  # text; `false`, `no`, `none` and `0` say that there is none
     PATH = "path"  # steps, `/` between
     PATHS = "paths"  # paths, `;` between
     CHOICE = "choice"
@@ -41,6 +42,11 @@ class Kind(StrEnum):
     INSTANT = "instant"  # ISO 8601 with an offset
     UNTIL = "instant or day"  # a day counts to its end
     DATE = "date"  # a day of Shanghai
+
+    @property
+    def is_instant(self) -> bool:
+        """Stored as microseconds."""
+        return self in {Kind.INSTANT, Kind.UNTIL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,11 @@ def text(*, required: bool = False, key: bool = False) -> Any:
     """Words."""
     limit = MOST_KEY_CHARACTERS if key else MOST_CHARACTERS
     return _field(ImportColumn(Kind.TEXT, required=required or key, key=key, at_most=limit), Text())
+
+
+def note() -> Any:
+    """Words where there is something to say; true, false and a number of pieces are taken too."""
+    return _field(ImportColumn(Kind.NOTE, at_most=MOST_CHARACTERS), Text())
 
 
 def path(*, required: bool = False) -> Any:

@@ -29,6 +29,7 @@ from features.store.columns import (
     identifiers,
     instant,
     known,
+    note,
     path,
     paths,
     rate,
@@ -218,7 +219,7 @@ class Offer(SQLModel, table=True):
     units_per_pack: int | None = whole(at_least=1)
     unit: str | None = choice(*UNITS)
     gift_same_units: int | None = whole()
-    gift_other: str | None = text()
+    gift_other: str | None = note()
     audience: str | None = choice("all", "new_fan", "old_fan")
     deposit_fen: int | None = fen()
     balance_fen: int | None = fen()

@@ -1,0 +1,143 @@
+"""How do files become rows of the store? Checked column by column, resolved, and written: all of them, or none.
+
+One import is one transaction, whatever it holds: a file with bad rows stops all of it, unless bad rows are to be
+skipped, and a process that is killed leaves nothing. Every bad row is reported once, in `rejects/<table>.csv`; a row
+that refers to a rejected row is bad too. A file that cannot be read as its table at all (its columns, its
+compression, its quotes) is an error, and no rows of it are skipped.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from sqlmodel import Session
+
+from features.errors import RejectedRows, WrongInput
+from features.store.intake.chunks import Chunk
+from features.store.intake.csv_files import check_csv, read_csv
+from features.store.intake.files import ImportFile, find_files
+from features.store.intake.filling import Filling
+from features.store.intake.json_lines import read_json_lines
+from features.store.intake.parquet_files import check_parquet, read_parquet
+from features.store.intake.references import References
+from features.store.intake.rejects import RejectReport
+from features.store.tables import TABLES
+
+Progress = Callable[[Path, float], None]
+"""Told the file at work and how much of it has been read, 0..1."""
+
+_SOURCE: Final = re.compile(r"operator|job|(brand|anchor):[A-Za-z0-9._:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableImport:
+    """What became of one table's rows; `report` is where the rejected ones are listed."""
+
+    n_new: int
+    n_unchanged: int
+    n_rejected: int
+    report: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or would do."""
+
+    tables: Mapping[str, TableImport]
+    left_alone: tuple[Path, ...]
+    """What lay in a folder and is no import file."""
+    is_refused: bool
+    """Bad rows were found and not to be skipped: nothing is imported."""
+
+    def require_all(self) -> None:
+        """Raise where the import was refused."""
+        if self.is_refused:
+            bad = [
+                f"{table.n_rejected} bad rows of {name}: {table.report}"
+                for name, table in self.tables.items()
+                if table.report is not None
+            ]
+            raise RejectedRows(
+                f"nothing was imported; {'; '.join(bad)}; mend them, or import the good rows with --skip-bad"
+            )
+
+
+def ingest(
+    session: Session,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    source: str = "operator",
+    rejects: Path = Path("rejects"),
+    skip_bad: bool = False,
+    dry_run: bool = False,
+    on_progress: Progress = lambda _file, _share: None,
+) -> Imported:
+    """Import the files at `paths` (folders, files) into `session`, which is a writing one of this import's own.
+
+    The caller commits. What must not stay (bad rows and not `skip_bad`; `dry_run`) is rolled back here already.
+    `now` is the instant of the import; `source` who supplied the rows; `rejects` the folder for the reports.
+    """
+    if not _SOURCE.fullmatch(source):
+        raise WrongInput(f"source {source!r} is none of operator, job, brand:<id>, anchor:<id>")
+    found = find_files(paths)
+    _check_headers(found.files)
+    references = References(session)
+    tables: dict[str, TableImport] = {}
+    with TemporaryDirectory(prefix="fenxiao-ingest-") as folder:
+        for name, files in groupby(found.files, key=lambda file: file.table.name):
+            with closing(RejectReport(rejects, name)) as report:
+                filling = Filling(
+                    session,
+                    TABLES[name],
+                    references,
+                    report,
+                    source=source,
+                    now=now,
+                    folder=Path(folder, name),
+                )
+                for number, file in enumerate(files):
+                    for chunk in read_file(file):
+                        filling.take(chunk, number)
+                        on_progress(file.path, chunk.share_read)
+                    on_progress(file.path, 1.0)
+                filling.finish()
+            counts = filling.counts
+            tables[name] = TableImport(
+                counts.n_new,
+                counts.n_unchanged,
+                report.n_rejected,
+                report.path if report.n_rejected else None,
+            )
+    is_refused = not skip_bad and any(table.n_rejected for table in tables.values())
+    if is_refused or dry_run:
+        session.rollback()
+    return Imported(tables, found.left_alone, is_refused)
+
+
+def read_file(file: ImportFile) -> Iterator[Chunk]:
+    """The rows of an import file, chunk by chunk, in the way its ending says."""
+    if file.ending == ".parquet":
+        return read_parquet(file)
+    return read_csv(file) if file.ending.startswith(".csv") else read_json_lines(file)
+
+
+def _check_headers(files: Sequence[ImportFile]) -> None:
+    """Refuse files whose columns are not their table's, all at once, before anything is written."""
+    faults = []
+    for file in files:
+        try:
+            if file.ending == ".parquet":
+                check_parquet(file)
+            elif file.ending.startswith(".csv"):
+                check_csv(file)
+        except WrongInput as error:
+            faults.append(str(error))
+    if faults:
+        raise WrongInput("\n".join(faults))

@@ -1,0 +1,1 @@
+"""How do the rows of files become rows of tables? The steps of `ingest.py`, a room each."""

@@ -1,0 +1,101 @@
+"""How do a hundred thousand checked rows get into a table, and which rows are there already? On both databases."""
+
+# ruff: noqa: S608  statements are made of the names that tables.py declares, never of what a file holds
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from zlib import crc32
+
+import polars as pl
+from sqlmodel import Session
+
+from features.store.columns import ImportTable
+from features.store.db import frame_schema, read_frame
+
+_SQLITE: Final = "sqlite"
+
+
+class BulkTable:
+    """One import table of a writing session, written and read in frames whose columns are the table's own."""
+
+    def __init__(self, session: Session, table: ImportTable) -> None:
+        self._session = session
+        self._connection = session.connection()
+        self._is_sqlite = self._connection.dialect.name == _SQLITE
+        self._table = table
+        self._schema = frame_schema(table.model)
+
+    def add(self, rows: pl.DataFrame, constants: Mapping[str, str | int]) -> int:
+        """Insert the rows whose key is not there yet, in order, and say how many those were.
+
+        `constants` are columns that have one value throughout. A column in neither stays empty.
+        """
+        if rows.is_empty():
+            return 0
+        name, key = self._table.name, ", ".join(self._table.key)
+        columns = ", ".join((*rows.columns, *constants))
+        literals = [_literal(value) for value in constants.values()]
+        if self._is_sqlite:
+            values = ", ".join([*("?" * len(rows.columns)), *literals])
+            return self._execute_many(
+                f"INSERT INTO {name} ({columns}) VALUES ({values}) ON CONFLICT ({key}) DO NOTHING", rows
+            )
+        staged = self._stage("staged", rows)
+        values = ", ".join((*rows.columns, *literals))
+        return self._connection.exec_driver_sql(
+            f"INSERT INTO {name} ({columns}) SELECT {values} FROM {staged} ON CONFLICT ({key}) DO NOTHING"
+        ).rowcount
+
+    def stored(self, wanted: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The stored rows that agree with one of the wanted rows in all of *their* columns; any order."""
+        columns = columns or list(self._schema)
+        staged = self._stage("wanted", wanted.unique())
+        # CROSS JOIN: SQLite then looks each wanted row up, and does not walk the table.
+        agree = " AND ".join(f"stored.{name} = wanted.{name}" for name in wanted.columns)
+        return read_frame(
+            self._session,
+            f"SELECT {', '.join(f'stored.{name}' for name in columns)} "
+            f"FROM {staged} AS wanted CROSS JOIN {self._table.name} AS stored WHERE {agree}",
+            {},
+            {name: self._schema[name] for name in columns},
+        )
+
+    def _stage(self, purpose: str, rows: pl.DataFrame) -> str:
+        """A temporary table that holds exactly these rows."""
+        columns = ", ".join(rows.columns)
+        name = f"{purpose}_{self._table.name}_{crc32(columns.encode()):08x}"  # it outlives us on a pooled connection
+        run = self._connection.exec_driver_sql
+        run(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} AS SELECT {columns} FROM {self._table.name} LIMIT 0"
+        )
+        run(f"DELETE FROM {name}" if self._is_sqlite else f"TRUNCATE {name}")
+        if self._is_sqlite:
+            marks = ", ".join("?" * len(rows.columns))
+            self._execute_many(f"INSERT INTO {name} ({columns}) VALUES ({marks})", rows)
+        else:
+            self._copy(f"COPY {name} ({columns}) FROM STDIN (FORMAT csv)", rows)
+        return name
+
+    def _execute_many(self, statement: str, rows: pl.DataFrame) -> int:
+        cursor = self._driver().executemany(statement, _with_days_as_text(rows).rows())
+        return int(cursor.rowcount)
+
+    def _copy(self, statement: str, rows: pl.DataFrame) -> None:
+        # In this form an empty text is NULL; ingest keeps no empty texts.
+        text = rows.write_csv(include_header=False).encode()
+        with self._driver().cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(text)
+
+    def _driver(self) -> Any:
+        driver = self._connection.connection.driver_connection
+        assert driver is not None
+        return driver
+
+
+def _with_days_as_text(rows: pl.DataFrame) -> pl.DataFrame:
+    """SQLite keeps a date as its text."""
+    return rows.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))
+
+
+def _literal(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else f"'{value.replace(chr(39), chr(39) * 2)}'"

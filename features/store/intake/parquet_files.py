@@ -1,0 +1,47 @@
+"""Which rows does a Parquet file hold? Batch by batch, in the types it was written with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]  published without types
+from pyarrow import parquet  # type: ignore[import-untyped]
+
+from features.errors import WrongInput
+from features.store.intake.chunks import CHUNK_ROWS, Chunk, check_header
+from features.store.intake.files import ImportFile
+
+
+def read_parquet(file: ImportFile) -> Iterator[Chunk]:
+    """The rows of a Parquet file; a row's line is its number, counted from 1."""
+    with _opened(file) as source:
+        n_rows, n_read = source.metadata.num_rows, 0
+        for batch in source.iter_batches(batch_size=CHUNK_ROWS, use_threads=False):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            lines = pl.int_range(n_read + 1, n_read + len(frame) + 1, eager=True)
+            n_read += len(frame)
+            yield Chunk({column.name: column for column in frame}, lines, [], n_read / max(n_rows, 1))
+
+
+def check_parquet(file: ImportFile) -> None:
+    """Refuse a file whose columns are not its table's."""
+    with _opened(file):
+        pass
+
+
+@contextmanager
+def _opened(file: ImportFile) -> Iterator[Any]:
+    try:
+        if file.size_bytes == 0:
+            raise WrongInput(f"{file.path} is empty; leave it out, or write the file again")
+        with parquet.ParquetFile(file.path) as source:
+            check_header(file.table, source.schema_arrow.names, file.path)
+            yield source
+    except pa.ArrowException as error:
+        raise WrongInput(f"{file.path} is no Parquet file, or a damaged one: {error}") from error
+    except OSError as error:
+        raise WrongInput(f"{file.path} cannot be read: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise WrongInput(f"{file.path} holds a type that no column takes: {error}") from error
