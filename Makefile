@@ -58,7 +58,8 @@ wheel-check: install  ## builds the wheel and runs it in a new venv, far from th
 	  "$$away/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
 	  "$$away/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl; \
 	  cd "$$away"; venv/bin/matcher --help >/dev/null; \
-	  venv/bin/python -c 'import api, features, matcher, training; print("the wheel runs:", api.__file__)'
+	  venv/bin/python -c 'import api, matcher, training; from api.commands.options import open_store; \
+	    from features.settings import read_settings; print("the wheel runs:", open_store(read_settings()), api.__file__)'
 
 lock:  ## requirements.lock anew from pyproject.toml: names, versions and hashes, no addresses
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

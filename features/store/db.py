@@ -26,7 +26,7 @@ Parameter = int | float | str | None
 _READING: Final = "fenxiao_reading"
 _BULK: Final = "fenxiao_bulk"
 _WRITER_LOCK: Final = 0x66656E7869616F  # "fenxiao"
-_ROWS_A_BATCH: Final = 10_000
+_ROWS_A_BATCH: Final = 1_000  # what is turned into columns should still lie in the cache: 10 000 cost 1.4x
 _WAL_LEFT_BYTES: Final = 64 * 2**20
 
 
@@ -157,7 +157,7 @@ def is_a_wait(error: DatabaseError) -> bool:
 def _read_through_cursor(
     connection: Connection, sql: str, parameters: Mapping[str, Parameter], schema: FrameSchema
 ) -> pl.DataFrame:
-    """Row by row from the driver, column by column into the frame; about 3 us a row of 15 columns."""
+    """Row by row from the driver, column by column into the frame; 1.7x the bare fetch."""
     result = connection.execute(text(sql), dict(parameters))
     kinds = {name: schema[name] for name in _same_names(list(result.keys()), schema)}
     frames = [pl.DataFrame(schema=kinds)]
