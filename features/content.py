@@ -1,0 +1,210 @@
+"""How alike are two SKUs by their words, and a SKU and what an anchor carries? All that a new SKU has to show.
+
+A title is its words, lower case, and for Chinese its pairs of neighbouring characters; weighted by rarity over the
+shelf (idf) and brought to length 1, so that a dot product is a cosine. Each SKU keeps its nearest by title.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.history import Level
+from features.kernels import F32, F64, I32, I64, find, jit, row_starts
+from features.shelf import Shelf
+
+N_NEAREST = 24
+N_PROFILE_TOKENS = 256
+LEAST_COSINE = 0.25
+_POSTINGS_A_SKU = 4_000
+_WORDS = r"[a-z0-9]+|\p{Han}+"
+_HAN = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Titles as sparse rows, their nearest rows, and each anchor's profile over the same tokens."""
+
+    starts: I64
+    token: I32
+    weight: F32
+    nearest: I32
+    """(n_skus, N_NEAREST), most alike first, -1 where there is none."""
+    cosine: F32
+    """(n_skus, N_NEAREST); 0 where there is none."""
+    profile_starts: I64
+    profile_token: I32
+    profile_weight: F32
+    """The anchor's heaviest tokens, ascending by token, of length 1."""
+
+
+def read_content(shelf: Shelf, pairs: Level) -> Content:
+    """Tokenise the shelf, find the nearest by title, and sum up what each anchor carries."""
+    sku, token, n_tokens = _tokens(shelf.titles)
+    starts = row_starts(sku, len(shelf))
+    frequency = np.bincount(token, minlength=n_tokens)
+    idf = np.log(max(len(shelf), 1) / np.maximum(frequency, 1)) + 0.1
+    weight = _unit_rows(starts, idf[token]).astype(np.float32)
+    nearest, cosine = _nearest(starts, token, weight, frequency.astype(np.int64), len(shelf), n_tokens)
+    profile = _profiles(pairs.starts, pairs.code, starts, token, weight, n_tokens)
+    return Content(starts, token, weight, nearest, cosine, *profile)
+
+
+def content_columns(content: Content, pairs: Level, anchors: I32, skus: I32, out: F32, first: int) -> None:
+    """Cosine to the anchor's profile, and the squared cosines of carried neighbours, into `out[:, first:]`."""
+    _columns(
+        content.starts, content.token, content.weight, content.nearest, content.cosine,
+        content.profile_starts, content.profile_token, content.profile_weight,
+        pairs.starts, pairs.code, anchors, skus, out, first,
+    )  # fmt: skip
+
+
+def _tokens(titles: pl.Series) -> tuple[I32, I32, int]:
+    """(SKU row, token) pairs without repeats, ascending; tokens are numbered in their own order."""
+    words = (
+        pl.DataFrame({"title": titles})
+        .with_row_index("sku")
+        .with_columns(pl.col("title").str.to_lowercase().str.extract_all(_WORDS).alias("word"))
+        .select("sku", "word")
+        .explode("word")
+        .drop_nulls()
+    )
+    runs = words["word"].unique()
+    pieces = pl.DataFrame(
+        {"word": runs, "token": [_pieces(run) for run in runs]},
+        schema={"word": pl.String, "token": pl.List(pl.String)},
+    ).explode("token")
+    tokens = words.join(pieces, on="word").select("sku", "token").unique().sort("sku", "token")
+    names = tokens["token"].unique().sort()
+    places = pl.Series(np.arange(len(names), dtype=np.int32))
+    coded = tokens["token"].replace_strict(names, places, return_dtype=pl.Int32).to_numpy()
+    return tokens["sku"].cast(pl.Int32).to_numpy(), coded, len(names)
+
+
+def _pieces(run: str) -> list[str]:
+    """A word is one token, a run of Chinese its neighbouring pairs.
+
+    >>> _pieces("mask"), _pieces("保湿面膜")
+    (['mask'], ['保湿', '湿面', '面膜'])
+    """
+    if not _HAN.match(run) or len(run) <= 2:
+        return [run]
+    return [run[i : i + 2] for i in range(len(run) - 1)]
+
+
+@jit
+def _unit_rows(starts: I64, values: F64) -> F64:
+    out = values.copy()
+    for s in range(len(starts) - 1):
+        total = 0.0
+        for k in range(starts[s], starts[s + 1]):
+            total += values[k] * values[k]
+        for k in range(starts[s], starts[s + 1]):
+            out[k] = values[k] / np.sqrt(total)
+    return out
+
+
+@jit
+def _nearest(starts: I64, token: I32, weight: F32, frequency: I64, n_skus: int, n_tokens: int) -> Any:
+    """Over postings, rarest tokens of a SKU first, until its budget of postings is used up."""
+    begins = np.zeros(n_tokens + 1, np.int64)
+    begins[1:] = np.cumsum(frequency)
+    place = begins[:-1].copy()
+    posting = np.empty(len(token), np.int32)
+    posted = np.empty(len(token), np.float32)
+    for s in range(n_skus):
+        for k in range(starts[s], starts[s + 1]):
+            posting[place[token[k]]] = s
+            posted[place[token[k]]] = weight[k]
+            place[token[k]] += 1
+    nearest = np.full((n_skus, N_NEAREST), -1, np.int32)
+    cosine = np.zeros((n_skus, N_NEAREST), np.float32)
+    score = np.zeros(n_skus, np.float32)
+    touched = np.empty(n_skus, np.int32)
+    for s in range(n_skus):
+        row = starts[s] + np.argsort(frequency[token[starts[s] : starts[s + 1]]], kind="mergesort")
+        n, spent = 0, 0
+        for k in row:
+            t = token[k]
+            spent += frequency[t]
+            if spent > _POSTINGS_A_SKU and n > 0:
+                break
+            for p in range(begins[t], begins[t + 1]):
+                other = posting[p]
+                if score[other] == 0.0:
+                    touched[n] = other
+                    n += 1
+                score[other] += weight[k] * posted[p]
+        score[s] = 0.0
+        found = np.sort(touched[:n])
+        best = found[np.argsort(-score[found], kind="mergesort")]
+        for j in range(min(N_NEAREST, len(best))):
+            if score[best[j]] < LEAST_COSINE:
+                break
+            nearest[s, j] = best[j]
+            cosine[s, j] = score[best[j]]
+        for i in range(n):
+            score[touched[i]] = 0.0
+    return nearest, cosine
+
+
+@jit
+def _profiles(pair_starts: I64, pair_sku: I32, starts: I64, token: I32, weight: F32, n_tokens: int) -> Any:
+    n_anchors = len(pair_starts) - 1
+    out_starts = np.zeros(n_anchors + 1, np.int64)
+    out_token = np.empty(n_anchors * N_PROFILE_TOKENS, np.int32)
+    out_weight = np.empty(n_anchors * N_PROFILE_TOKENS, np.float32)
+    score = np.zeros(n_tokens, np.float64)
+    touched = np.empty(n_tokens, np.int32)
+    for a in range(n_anchors):
+        n = 0
+        for g in range(pair_starts[a], pair_starts[a + 1]):
+            for k in range(starts[pair_sku[g]], starts[pair_sku[g] + 1]):
+                if score[token[k]] == 0.0:
+                    touched[n] = token[k]
+                    n += 1
+                score[token[k]] += weight[k]
+        found = np.sort(touched[:n])
+        heavy = np.sort(found[np.argsort(-score[found], kind="mergesort")[:N_PROFILE_TOKENS]])
+        total = 0.0
+        for i in range(n):
+            total += score[found[i]] * score[found[i]]
+        place = out_starts[a]
+        for t in heavy:
+            out_token[place] = t
+            out_weight[place] = score[t] / np.sqrt(total)
+            place += 1
+        out_starts[a + 1] = place
+        for i in range(n):
+            score[touched[i]] = 0.0
+    end = out_starts[n_anchors]
+    return out_starts, out_token[:end].copy(), out_weight[:end].copy()
+
+
+@jit
+def _columns(
+    starts: I64, token: I32, weight: F32, nearest: I32, cosine: F32,
+    profile_starts: I64, profile_token: I32, profile_weight: F32,
+    pair_starts: I64, pair_sku: I32, anchors: I32, skus: I32, out: F32, first: int,
+) -> None:  # fmt: skip
+    for i in range(len(anchors)):
+        a, s = anchors[i], skus[i]
+        if pair_starts[a] == pair_starts[a + 1]:
+            out[i, first] = np.nan
+            out[i, first + 1] = np.nan
+            continue
+        total = 0.0
+        for k in range(starts[s], starts[s + 1]):
+            p = find(profile_token, profile_starts[a], profile_starts[a + 1], token[k])
+            if p >= 0:
+                total += weight[k] * profile_weight[p]
+        out[i, first] = total
+        total = 0.0
+        for j in range(N_NEAREST):
+            if nearest[s, j] < 0:
+                break
+            if find(pair_sku, pair_starts[a], pair_starts[a + 1], nearest[s, j]) >= 0:
+                total += cosine[s, j] * cosine[s, j]
+        out[i, first + 1] = total

@@ -1,0 +1,65 @@
+"""May this SKU be shown at all, may this pairing? Hard rules: what breaks one is left out, with its reason, counted.
+
+A rule looks at a whole shelf at once and names those it refuses. The order is the priority: a SKU that breaks two
+rules is counted under the first. Rules of a pairing (denials, tiers, exclusive plans, the two commercial rules)
+take their place in `PAIR_RULES` as they are built; one line adds one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.kernels import Bools
+from features.shelf import NO_DAY, Shelf, day_of
+
+Rule = Callable[[Shelf, int], Bools]
+
+
+def is_off_shelf(shelf: Shelf, _day: int) -> Bools:
+    """Paused, or off."""
+    return ~shelf.on
+
+
+def is_retired(shelf: Shelf, day: int) -> Bools:
+    """Its last day lies before `day`."""
+    return (shelf.retired_day != NO_DAY) & (shelf.retired_day <= day)
+
+
+def is_not_launched(shelf: Shelf, day: int) -> Bools:
+    """Its first day lies after `day`."""
+    return shelf.launched_day > day
+
+
+def is_out_of_stock(shelf: Shelf, _day: int) -> Bools:
+    """Known to have none; unknown stock passes."""
+    return np.asarray(shelf.stock <= 0)
+
+
+SKU_RULES: Sequence[tuple[str, Rule]] = (
+    ("OFF_SHELF", is_off_shelf),
+    ("RETIRED", is_retired),
+    ("NOT_LAUNCHED", is_not_launched),
+    ("NO_STOCK", is_out_of_stock),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfVerdicts:
+    """What the rules of a SKU say of the whole shelf."""
+
+    allowed: Bools
+    """(n_skus,)."""
+    refused: Mapping[str, Bools]
+    """Reason -> (n_skus,): each SKU under one reason at most."""
+
+
+def judge_shelf(shelf: Shelf, as_of_us: int) -> ShelfVerdicts:
+    """Apply every rule of a SKU, in order."""
+    allowed = np.ones(len(shelf), np.bool_)
+    refused: dict[str, Bools] = {}
+    for reason, rule in SKU_RULES:
+        broken = rule(shelf, day_of(as_of_us)) & allowed
+        allowed &= ~broken
+        refused[reason] = broken
+    return ShelfVerdicts(allowed=allowed, refused=refused)

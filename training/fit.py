@@ -1,0 +1,135 @@
+"""How is a forest grown? `lightgbm.train` on queries or on listings, the same bytes from the same rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from features.catalogue import FEATURES, NAMES, fingerprint
+from features.kernels import F64, I32, I64
+from matcher.ranker import Ranker
+from training.dataset import ListingRows, Queries
+from training.labels import quintiles
+from training.metrics import grouped_ndcg
+from training.recipe import ForestSetting, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A ranker, and how many rounds it took."""
+
+    ranker: Ranker
+    rounds: int
+
+
+def fit_uptake(
+    queries: Queries, recipe: Recipe, setting: ForestSetting, *, threads: int, stop: Queries | None = None,
+    rounds: int | None = None,
+) -> Grown:  # fmt: skip
+    """Grow for `rounds`, or until the `stop` window has not improved for a while."""
+    parameters = _parameters(recipe, threads) | {
+        "objective": setting.objective,
+        "learning_rate": setting.learning_rate,
+        "num_leaves": setting.num_leaves,
+        "min_data_in_leaf": min(setting.min_rows_in_leaf, max(len(queries.label) // 50, 1)),
+        "feature_fraction": setting.feature_share,
+        "lambdarank_truncation_level": recipe.truncation,
+        "label_gain": list(recipe.label_gain),
+        "bagging_by_query": True,
+        "metric": "ndcg",
+        "eval_at": [10],
+    }
+    return _grow(parameters, _ranked(queries), stop and _ranked(stop), recipe, rounds or setting.max_rounds)
+
+
+def fit_value(listings: ListingRows, recipe: Recipe, *, threads: int, rounds: int | None = None) -> Grown:
+    """A ranker within live sessions: the same crowd, graded by settled net GMV an exposure."""
+    kept = np.flatnonzero(listings.settled)
+    label, group = session_grades(listings, kept)
+    parameters = _parameters(recipe, threads) | {
+        "objective": "lambdarank",
+        "learning_rate": 0.06,
+        "num_leaves": recipe.value_leaves,
+        "min_data_in_leaf": min(60, max(len(kept) // 50, 1)),
+        "feature_fraction": 0.4,
+        "lambdarank_truncation_level": recipe.truncation,
+        "label_gain": [0, 1, 3, 7, 15],
+    }
+    rows = lightgbm.Dataset(
+        listings.matrix[kept], label, group=group, weight=listings.weight[kept], feature_name=list(NAMES),
+        params={"max_bin": parameters["max_bin"], "verbose": -1},
+    )  # fmt: skip
+    return _grow(parameters, rows, None, recipe, rounds or recipe.value_rounds)
+
+
+def session_grades(listings: ListingRows, kept: I64) -> tuple[I32, I64]:
+    """Grades 0..4 inside each session, and the sessions' sizes; GMV a listing where exposures are unknown."""
+    exposure = np.where(np.isnan(listings.exposure), 1.0, listings.exposure)[kept]
+    session = listings.session[kept]
+    changes = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
+    return quintiles(session, listings.net_fen[kept] / exposure), np.diff([*changes, len(kept)])
+
+
+def compare_settings(
+    fit: Queries, stop: Queries, recipe: Recipe, *, threads: int
+) -> tuple[ForestSetting, int, list[Mapping[str, Any]]]:
+    """Each setting grown on the fit window and stopped on the early window; the best there by paired bootstrap.
+
+    A later setting must be better than the best so far beyond doubt; otherwise the earlier one stays.
+    """
+    from training.metrics import paired
+
+    report: list[Mapping[str, Any]] = []
+    best: tuple[ForestSetting, int, F64] | None = None
+    for setting in recipe.settings:
+        grown = fit_uptake(fit, recipe, setting, threads=threads, stop=stop)
+        gain = np.asarray(recipe.label_gain)[stop.label]
+        values = grouped_ndcg(grown.ranker.score(stop.matrix), gain, stop.group)
+        values = np.nan_to_num(values)
+        entry: dict[str, Any] = {"setting": setting.name, "rounds": grown.rounds, "ndcg10": float(values.mean())}
+        if best is None:
+            best = (setting, grown.rounds, values)
+        else:
+            entry["against_best"] = paired(values, best[2])
+            if entry["against_best"][1] > 0:
+                best = (setting, grown.rounds, values)
+        report.append(entry)
+    assert best is not None, "a recipe names at least one setting"
+    return best[0], best[1], report
+
+
+def _grow(
+    parameters: Mapping[str, Any], rows: lightgbm.Dataset, stop: lightgbm.Dataset | None, recipe: Recipe, rounds: int
+) -> Grown:
+    callbacks = [lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False)] if stop else []
+    booster = lightgbm.train(
+        dict(parameters), rows, rounds, valid_sets=[stop] if stop else [], callbacks=callbacks
+    )
+    grown = booster.best_iteration if stop and booster.best_iteration > 0 else booster.current_iteration()
+    text = booster.model_to_string(num_iteration=grown)
+    ranker = Ranker.from_booster(lightgbm.Booster(model_str=text), fingerprint=fingerprint())
+    return Grown(ranker=ranker, rounds=grown)
+
+
+def _ranked(queries: Queries) -> lightgbm.Dataset:
+    return lightgbm.Dataset(
+        queries.matrix, queries.label, group=queries.group, weight=queries.weight, feature_name=list(NAMES),
+        params={"max_bin": 127, "verbose": -1},
+    )  # fmt: skip
+
+
+def _parameters(recipe: Recipe, threads: int) -> dict[str, Any]:
+    return dict(recipe.lightgbm) | {
+        "verbose": -1,
+        "num_threads": threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": recipe.seed,
+        "monotone_constraints": _signs(),
+    }
+
+
+def _signs() -> Sequence[int]:
+    return [feature.sign for feature in FEATURES]

@@ -1,0 +1,89 @@
+"""How does a modeller want tonight's model made? Windows, samples, forests: frozen, and written into the manifest.
+
+What the business decides is the policy's; what differs between machines the settings'.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ForestSetting:
+    """One way to grow a ranker's forest; the night compares a few on its early window."""
+
+    name: str
+    objective: str
+    learning_rate: float
+    num_leaves: int
+    max_rounds: int
+    min_rows_in_leaf: int = 60
+    feature_share: float = 0.4
+
+
+SETTINGS = (
+    ForestSetting("lambdarank-small", "lambdarank", 0.06, 15, 260),
+    ForestSetting("xendcg-small", "rank_xendcg", 0.06, 15, 260),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that is chosen about a night's training."""
+
+    label_days: int = 28
+    """How far ahead an uptake label looks."""
+    origin_step_days: int = 14
+    """Between the instants at which training lists are drawn."""
+    n_origins: int = 9
+    """At most so many, newest first; `min_history_days` of facts must lie before each."""
+    min_history_days: int = 60
+    gap_days: int = 2
+    """Between the end of one window's labels and the origin of the next window."""
+    owners_a_side: int = 600
+    """Queries drawn at each origin, for either direction and mode."""
+    negatives_a_query: int = 150
+    listing_rows_an_origin: int = 25_000
+    """Rows for the value ranker and the outcome model."""
+    settlement_days: int = 14
+    """Outcomes younger than this wait where the market settles at all."""
+    weight_half_life_days: float = 120.0
+    """A query's weight halves with so many days of age."""
+    label_gain: tuple[float, ...] = (0.0, 0.3, 0.6, 1.0, 1.15)
+    truncation: int = 13
+    """k + 3 for the ten that are looked at."""
+    settings: tuple[ForestSetting, ...] = SETTINGS
+    early_stopping_rounds: int = 40
+    value_leaves: int = 15
+    value_rounds: int = 200
+    outcome_leaves: int = 15
+    outcome_rounds: int = 200
+    seed: int = 20_110
+    gate_tolerance: float = 0.0
+    """How far, in NDCG@10, the whole matcher may stay behind the best single source and still serve."""
+    lightgbm: Mapping[str, Any] = field(
+        default_factory=lambda: MappingProxyType(
+            {"lambda_l2": 5.0, "bagging_fraction": 0.7, "bagging_freq": 1, "max_bin": 127}
+        )
+    )
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return plain | {
+            "settings": [asdict(setting) for setting in self.settings],
+            "lightgbm": dict(self.lightgbm),
+        }
+
+
+FAST = Recipe(
+    n_origins=4,
+    owners_a_side=120,
+    negatives_a_query=80,
+    listing_rows_an_origin=6_000,
+    settings=(ForestSetting("lambdarank-small", "lambdarank", 0.1, 15, 80),),
+    value_rounds=80,
+    outcome_rounds=80,
+)
+"""For small markets and tests: the same steps on less."""
