@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from api.commands.ingest import ingest_files
 from features.errors import FenxiaoError
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, a password among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command("ingest")(ingest_files)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ compression, its quotes) is an error, and no rows of it are skipped.
 """
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from features.errors import RejectedRows, WrongInput
+from features.errors import Fault, RejectedRows, WrongInput
 from features.store.intake.chunks import Chunk
 from features.store.intake.csv_files import check_csv, read_csv
 from features.store.intake.files import ImportFile, find_files
@@ -88,10 +91,30 @@ def ingest(
         raise WrongInput(f"source {source!r} is none of operator, job, brand:<id>, anchor:<id>")
     found = find_files(paths)
     _check_headers(found.files)
+    try:
+        tables = _fill(session, found.files, now=now, source=source, rejects=rejects, on_progress=on_progress)
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        raise Fault(f"the store did not take the rows, and nothing was imported: {error}") from error
+    is_refused = not skip_bad and any(table.n_rejected for table in tables.values())
+    if is_refused or dry_run:
+        session.rollback()
+    return Imported(tables, found.left_alone, is_refused)
+
+
+def _fill(
+    session: Session,
+    found: Sequence[ImportFile],
+    *,
+    now: datetime,
+    source: str,
+    rejects: Path,
+    on_progress: Progress,
+) -> dict[str, TableImport]:
+    """Every table in turn, each after those that it refers to."""
     references = References(session)
     tables: dict[str, TableImport] = {}
     with TemporaryDirectory(prefix="fenxiao-ingest-") as folder:
-        for name, files in groupby(found.files, key=lambda file: file.table.name):
+        for name, files in groupby(found, key=lambda file: file.table.name):
             with closing(RejectReport(rejects, name)) as report:
                 filling = Filling(
                     session,
@@ -115,10 +138,7 @@ def ingest(
                 report.n_rejected,
                 report.path if report.n_rejected else None,
             )
-    is_refused = not skip_bad and any(table.n_rejected for table in tables.values())
-    if is_refused or dry_run:
-        session.rollback()
-    return Imported(tables, found.left_alone, is_refused)
+    return tables
 
 
 def read_file(file: ImportFile) -> Iterator[Chunk]:

@@ -48,14 +48,37 @@ class BulkTable:
 
     def stored(self, wanted: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The stored rows that agree with one of the wanted rows in all of *their* columns; any order."""
-        columns = columns or list(self._schema)
-        staged = self._stage("wanted", wanted.unique())
-        # CROSS JOIN: SQLite then looks each wanted row up, and does not walk the table.
-        agree = " AND ".join(f"stored.{name} = wanted.{name}" for name in wanted.columns)
+        return self._look_up(
+            "wanted", wanted.unique(maintain_order=True), wanted.columns, columns or list(self._schema)
+        )
+
+    def contradicted(self, rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:
+        """The stored rows that have the key of one of the rows and another content; any order.
+
+        Compared where they lie: that a file which is imported again is no news has to be cheap.
+        """
+        differ = "IS NOT" if self._is_sqlite else "IS DISTINCT FROM"
+        given = {name: f"asked.{name}" if name in rows.columns else "NULL" for name in content}
+        differs = " OR ".join(f"stored.{name} {differ} {here}" for name, here in given.items())
+        return self._look_up("compared", rows, self._table.key, [*self._table.key, *content], differs)
+
+    def _look_up(
+        self,
+        purpose: str,
+        asked: pl.DataFrame,
+        key: Sequence[str],
+        columns: Sequence[str],
+        condition: str = "",
+    ) -> pl.DataFrame:
+        staged = self._stage(purpose, asked)
+        wheres = [f"stored.{name} = asked.{name}" for name in key]
+        if condition:
+            wheres.append(f"({condition})")
+        # CROSS JOIN: SQLite then looks up each row that is asked for, and does not walk the table.
         return read_frame(
             self._session,
-            f"SELECT {', '.join(f'stored.{name}' for name in columns)} "
-            f"FROM {staged} AS wanted CROSS JOIN {self._table.name} AS stored WHERE {agree}",
+            f"SELECT {', '.join(f'stored.{name}' for name in columns)} FROM {staged} AS asked "
+            f"CROSS JOIN {self._table.name} AS stored WHERE {' AND '.join(wheres)}",
             {},
             {name: self._schema[name] for name in columns},
         )

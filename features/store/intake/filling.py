@@ -128,15 +128,13 @@ class Filling:
     def _report_conflicts(self, rows: pl.DataFrame) -> int:
         """Report the rows whose key is known with another content: stored, or earlier in this import."""
         table = self._table
-        rows = with_every_column(table, rows, self._types)
-        both = rows.join(
-            self._bulk.stored(rows.select(table.key)),
-            on=table.key,
-            how="left",
-            suffix="_there",
-            maintain_order="left",
-        )
         content = [name for name in table.columns if name not in table.key]
+        there = self._bulk.contradicted(rows.drop(_OURS, strict=False), content).unique()
+        if there.is_empty():
+            return 0
+        both = with_every_column(table, rows, self._types).join(
+            there, on=table.key, suffix="_there", maintain_order="left"
+        )
         differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_there")) for name in content)
         conflicts = both.filter(differs)
         for row in conflicts.iter_rows(named=True):

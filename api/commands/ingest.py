@@ -1,0 +1,120 @@
+"""`matcher ingest`: are these files fit to be the store's facts, and if so, are they in?"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.commands.options import Database, Home, Json, Policy, open_store
+from features.settings import read_settings
+from features.store.db import writing
+from features.store.ingest import Imported, ingest
+from features.store.ingest import Progress as OnProgress
+
+
+def ingest_files(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Folders or files, each named after its table: skus.csv, .csv.gz, .jsonl, .jsonl.gz, .parquet.",
+        ),
+    ],
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Import the good rows, report the bad ones.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and report; import nothing.")] = False,
+    source: Annotated[
+        str, typer.Option(help="Who supplied the rows: operator, job, brand:<id>, anchor:<id>.")
+    ] = "operator",
+    rejects: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where bad rows are listed, a file a table.")
+    ] = Path("rejects"),
+    as_json: Json = False,
+    database: Database = None,
+    home: Home = None,
+    policy: Policy = None,
+) -> None:
+    """Import files into the store: all of them, or, where a row is bad, none."""
+    settings = read_settings(database_url=database, home=home, policy=policy)
+    engine = open_store(settings)
+    try:
+        with _progress() as on_progress, writing(engine) as session:
+            imported = ingest(
+                session,
+                paths,
+                now=datetime.now(UTC),
+                source=source,
+                rejects=rejects,
+                skip_bad=skip_bad,
+                dry_run=dry_run,
+                on_progress=on_progress,
+            )
+    finally:
+        engine.dispose()
+    if as_json:
+        typer.echo(json.dumps(_document(imported, dry_run=dry_run), ensure_ascii=False))
+    else:
+        _print(imported, dry_run=dry_run, skip_bad=skip_bad)
+    imported.require_all()
+
+
+def _document(imported: Imported, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "imported": not (imported.is_refused or dry_run),
+        "dry_run": dry_run,
+        "tables": {
+            name: {
+                "new": table.n_new,
+                "unchanged": table.n_unchanged,
+                "rejected": table.n_rejected,
+                "report": None if table.report is None else str(table.report),
+            }
+            for name, table in imported.tables.items()
+        },
+        "left_alone": [str(path) for path in imported.left_alone],
+    }
+
+
+def _print(imported: Imported, *, dry_run: bool, skip_bad: bool) -> None:
+    out = Console()
+    table = Table("table", box=None, pad_edge=False)
+    for heading in ("new", "unchanged", "rejected"):
+        table.add_column(heading, justify="right")
+    table.add_column("report", overflow="fold")
+    for name, counts in imported.tables.items():
+        numbers = (f"{number:,}" for number in (counts.n_new, counts.n_unchanged, counts.n_rejected))
+        table.add_row(name, *numbers, str(counts.report or ""))
+    out.print(table)
+    for path in imported.left_alone:
+        out.print(f"left alone, no import file: {path}", markup=False)
+    if dry_run:
+        out.print("a dry run: nothing was imported")
+    elif skip_bad and any(counts.n_rejected for counts in imported.tables.values()):
+        out.print("the good rows were imported; the bad ones are listed in the reports")
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """A bar a file on a terminal's stderr; silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _file, _share: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[Path, TaskID] = {}
+
+        def show(file: Path, share: float) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file.name, total=1.0)
+            bar.update(tasks[file], completed=share)
+
+        yield show
