@@ -81,7 +81,7 @@ def opened_text(file: ImportFile) -> Iterator[tuple[IO[bytes], Callable[[], floa
         with file.path.open("rb") as raw:
             stream: IO[bytes] = raw
             if file.ending.endswith(".gz"):
-                stream = io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[type-var,assignment]
+                stream = io.BufferedReader(gzip.GzipFile(fileobj=raw))
             _check_beginning(file, stream.peek(4)[:4])  # type: ignore[attr-defined]
             yield stream, lambda: raw.tell() / size
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]  published without types
-from pyarrow import parquet  # type: ignore[import-untyped]
+import pyarrow as pa
+from pyarrow import parquet
 
 from features.errors import WrongInput
 from features.store.intake.chunks import CHUNK_ROWS, Chunk, check_header
