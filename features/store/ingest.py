@@ -90,6 +90,9 @@ def ingest(
     if not _SOURCE.fullmatch(source):
         raise WrongInput(f"source {source!r} is none of operator, job, brand:<id>, anchor:<id>")
     found = find_files(paths)
+    for file in found.files:
+        if file.path.parent.resolve() == rejects.resolve():  # the report would take the file's place
+            raise WrongInput(f"{file.path} lies in the folder for reports; name another with --rejects")
     _check_headers(found.files)
     try:
         tables = _fill(session, found.files, now=now, source=source, rejects=rejects, on_progress=on_progress)

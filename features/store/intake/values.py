@@ -97,10 +97,9 @@ def refuse_type(column: ImportColumn, value: object, written_as: str) -> Odd:
     """Words for a value of a type that its column does not take."""
     kind = column.kind
     if kind in {Kind.ID, Kind.IDS}:
-        code = Code.BAD_ID if "list" in written_as.lower() else Code.NUMBER_AS_ID
-        return Odd(
-            code, f"{shown(value)} is {written_as}, not text; ids pass 2^53, so put quotes around each"
-        )
+        is_number = any(word in written_as for word in ("number", "Int", "Float", "Decimal"))
+        code = Code.NUMBER_AS_ID if is_number else Code.BAD_ID
+        return Odd(code, f"{shown(value)} is {written_as}; write ids as text, for platform ids pass 2^53")
     code = {Kind.FLAG: Code.BAD_FLAG, Kind.DATE: Code.BAD_DATE, Kind.RATE: Code.BAD_RATE}.get(
         kind, Code.BAD_TEXT
     )
