@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from api.commands import models
 from api.commands.ingest import ingest_files
+from api.commands.rate import show_rate
 from features.errors import FenxiaoError
 
 app = typer.Typer(
@@ -21,6 +23,8 @@ app = typer.Typer(
 )
 
 app.command("ingest")(ingest_files)
+app.command("rate")(show_rate)
+app.add_typer(models.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,121 @@
+"""`matcher rate`: which commission rate applies to a SKU, for an anchor or for anybody, and why do the others not?"""
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.commands.options import Database, Home, Json, Policy, open_store
+from features.errors import WrongInput
+from features.settings import read_settings
+from features.store.db import reading
+from features.store.plans import PlanRow, load_standing, load_terms
+from features.units import SHANGHAI, midnight, parse_day, parse_instant, percent
+from matcher.policy import read_policy
+from matcher.rates import Loser, RateAnswer, resolve_rate
+
+
+def show_rate(
+    sku: Annotated[str, typer.Option(metavar="ID", help="The SKU.", show_default=False)],
+    anchor: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Who asks; without one: the open rate.", show_default=False),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T",
+            help="An instant with its offset, or a day: its beginning in Shanghai. Without it: now.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+    database: Database = None,
+    home: Home = None,
+    policy: Policy = None,
+) -> None:
+    """Show the commission rate that applies, and why the other plans do not."""
+    settings = read_settings(database_url=database, home=home, policy=policy)
+    decided = read_policy(settings.policy)
+    instant = datetime.now(UTC) if at is None else _parse_at(at)
+    engine = open_store(settings)
+    try:
+        with reading(engine) as session:
+            terms = load_terms(session, sku, at=instant)
+            standing = None if anchor is None else load_standing(session, anchor, sku, at=instant)
+    finally:
+        engine.dispose()
+    answer = resolve_rate(terms, standing, instant, policy=decided)
+    if as_json:
+        typer.echo(json.dumps(_document(answer), ensure_ascii=False))
+    else:
+        _print(answer)
+
+
+def _parse_at(text: str) -> datetime:
+    try:
+        return midnight(parse_day(text))
+    except WrongInput:
+        return parse_instant(text)
+
+
+def _document(answer: RateAnswer) -> dict[str, object]:
+    return {
+        "sku_id": answer.sku_id,
+        "anchor_id": answer.anchor_id,
+        "at": answer.at.isoformat(),
+        "rate_ppm": answer.rate_ppm,
+        "plan": None if answer.plan is None else _plan_document(answer.plan),
+        "kept_until": None if answer.kept_until is None else answer.kept_until.isoformat(),
+        "losers": [_loser_document(loser) for loser in answer.losers],
+        "policy_version": answer.policy_version,
+    }
+
+
+def _loser_document(loser: Loser) -> dict[str, object]:
+    return _plan_document(loser.plan) | {"reason": loser.reason, "sentence": {"zh": loser.zh, "en": loser.en}}
+
+
+def _plan_document(plan: PlanRow) -> dict[str, object]:
+    columns = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    return {
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else sorted(value)
+        if isinstance(value, frozenset)
+        else value
+        for name, value in columns.items()
+    }
+
+
+def _print(answer: RateAnswer) -> None:
+    out = Console()
+    asker = f"anchor {answer.anchor_id}" if answer.anchor_id else "any anchor"
+    out.print(
+        f"SKU {answer.sku_id}, {asker}, at {_shown(answer.at)} (Shanghai)", markup=False, highlight=False
+    )
+    if answer.plan is None or answer.rate_ppm is None:
+        out.print("no commission plan applies")
+    else:
+        kept = f", kept until {_shown(answer.kept_until)}" if answer.kept_until else ""
+        out.print(
+            f"{percent(answer.rate_ppm)} by plan {answer.plan.plan_id} ({answer.plan.plan_type}){kept}",
+            markup=False,
+            highlight=False,
+        )
+    if not answer.losers:
+        return
+    table = Table("does not apply", "kind", box=None, pad_edge=False)
+    table.add_column("rate", justify="right")
+    table.add_column("because", overflow="fold")
+    for loser in answer.losers:
+        table.add_row(loser.plan.plan_id, loser.plan.plan_type, percent(loser.plan.rate_ppm), loser.en)
+    out.print(table)
+
+
+def _shown(instant: datetime) -> str:
+    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
