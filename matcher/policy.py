@@ -40,17 +40,6 @@ class ListPolicy(_Frozen):
     """At least this share of a shortlist's places goes to anchors of the waist and the tail."""
 
 
-class CandidatePolicy(_Frozen):
-    """How wide to look before ranking: more is slower, and finds more."""
-
-    goods: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """SKUs ranked for one anchor."""
-    shortlist: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """Anchors ranked for one SKU."""
-    per_source: Annotated[int, Field(ge=1, le=100_000)] = 400
-    """The most that one source may name."""
-
-
 class Policy(_Frozen):
     """All that the operator may decide; hashable, shared by threads."""
 
@@ -68,7 +57,6 @@ class Policy(_Frozen):
     rate_lock_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     """For so long after a rate fell, an anchor that was already promoting the SKU keeps the old one."""
     lists: ListPolicy = ListPolicy()
-    candidates: CandidatePolicy = CandidatePolicy()
 
     @model_validator(mode="after")
     def _every_kind_has_its_place(self) -> Self:
@@ -107,8 +95,7 @@ def read_policy(file: Path | None) -> Policy:
 def _sentence(kind: str, message: str, path: tuple[str, ...]) -> str:
     if kind != "extra_forbidden":
         return message.removeprefix("Value error, ")
-    rooms: dict[str, type[_Frozen]] = {"lists": ListPolicy, "candidates": CandidatePolicy}
-    known = rooms.get(path[0], Policy) if len(path) > 1 else Policy
+    known = ListPolicy if path[0] == "lists" and len(path) > 1 else Policy
     return f"no such key; known are {', '.join(known.model_fields)}"
 
 

@@ -36,7 +36,8 @@ def test_what_the_file_names_is_changed_and_the_rest_stays(tmp_path: Path) -> No
         written(tmp_path, "rate_lock_days = 30\n[lists]\nbrand_cap = 3\nnewcomer_share = 0.1\n")
     )
     assert (policy.rate_lock_days, policy.lists.brand_cap, policy.lists.newcomer_share) == (30, 3, 0.1)
-    assert policy.candidates == Policy().candidates
+    assert policy.lists.small_anchor_share == 0
+    assert policy.plan_precedence == Policy().plan_precedence
 
 
 def test_the_version_is_of_what_is_decided_and_not_of_its_spelling(tmp_path: Path) -> None:
