@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from features.catalogue import ANCHOR, stack
-from features.facts import Facts, Sessions
+from features.facts import NO_DAY, Facts, Sessions
 from features.history import Histories
 from features.kernels import F32, F64, I32, I64, Bools, count_since, extremes, jit, ratio_sums, shrink, sum_by
 from features.ledger import YEAR_DAYS, Ledger
-from features.shelf import NO_DAY, Shelf, day_of, days_between
+from features.shelf import Shelf, day_of, days_between
 from features.units import DAY_US
 
 TIERS = ("tail", "waist", "head")
@@ -42,7 +42,9 @@ def read_roster(facts: Facts) -> Roster:
     return Roster(
         ids=facts.anchor_ids,
         names=rows["name"],
-        tier=rows["tier"].replace_strict(pl.Series(TIERS), places, default=-1, return_dtype=pl.Int32).to_numpy(),
+        tier=rows["tier"]
+        .replace_strict(pl.Series(TIERS), places, default=-1, return_dtype=pl.Int32)
+        .to_numpy(),
         joined_day=joined,
         has_joined=joined <= day_of(facts.as_of_us),
         rows=rows,
@@ -99,12 +101,18 @@ def _rhythm(roster: Roster, year: Sessions, ledger: Ledger, histories: Histories
         ),
         "anchor_days_on_air": days,
         "anchor_skus_365d": np.diff(pairs.starts).astype(np.float64),
-        "anchor_listings_per_session": _per(np.bincount(ledger.anchor, minlength=n), np.bincount(year.anchor, minlength=n)),
+        "anchor_listings_per_session": _per(
+            np.bincount(ledger.anchor, minlength=n), np.bincount(year.anchor, minlength=n)
+        ),
     }
     for window in (7, 28, 90):
-        columns[f"anchor_sessions_{window}d"] = count_since(year.anchor, year.started_us, ledger.since(window), n)
+        columns[f"anchor_sessions_{window}d"] = count_since(
+            year.anchor, year.started_us, ledger.since(window), n
+        )
     for window in (28, 90):
-        columns[f"anchor_adoptions_{window}d"] = count_since(pairs.anchor, pairs.first_us, ledger.since(window), n)
+        columns[f"anchor_adoptions_{window}d"] = count_since(
+            pairs.anchor, pairs.first_us, ledger.since(window), n
+        )
     columns["anchor_new_per_day"] = _per(columns["anchor_skus_365d"], days)
     recent_days = _days_on_air(*_recent(year, ledger.since(90)), n)
     columns["anchor_recent_new_per_day"] = _per(columns["anchor_adoptions_90d"], recent_days)
@@ -133,8 +141,14 @@ def _standing(facts: Facts, roster: Roster) -> dict[str, F64]:
 def _rooms(year: Sessions, ledger: Ledger) -> dict[str, F64]:
     """The factors of GMV = sum over traffics of exposure x click-through x watch time x GMV per watched second."""
     n, room = ledger.n_anchors, year.anchor
-    total = np.nan_to_num(year.exposure_follow) + np.nan_to_num(year.exposure_public) + np.nan_to_num(year.exposure_paid)
-    total[np.isnan(year.exposure_follow) & np.isnan(year.exposure_public) & np.isnan(year.exposure_paid)] = np.nan
+    total = (
+        np.nan_to_num(year.exposure_follow)
+        + np.nan_to_num(year.exposure_public)
+        + np.nan_to_num(year.exposure_paid)
+    )
+    total[np.isnan(year.exposure_follow) & np.isnan(year.exposure_public) & np.isnan(year.exposure_paid)] = (
+        np.nan
+    )
     ones = np.ones(len(room))
     exposure = _ratio(room, total, ones, n)
     entries = _ratio(room, year.entries, total, n)
@@ -177,7 +191,11 @@ def _habits(shelf: Shelf, ledger: Ledger, columns: dict[str, F64]) -> Habits:
     log_units = sum_by(anchor, np.log1p(np.nan_to_num(ledger.rows.units)), n) / count
     none = np.bincount(anchor, minlength=n) == 0
     signs = np.stack(
-        [columns["anchor_repeat_share"], columns["anchor_private_share"], 1.0 - columns["anchor_refund_share"]]
+        [
+            columns["anchor_repeat_share"],
+            columns["anchor_private_share"],
+            1.0 - columns["anchor_refund_share"],
+        ]
     )
     known = (~np.isnan(signs)).sum(axis=0)
     trust = np.where(known > 0, np.nan_to_num(signs).sum(axis=0) / np.maximum(known, 1), np.nan)

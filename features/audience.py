@@ -43,7 +43,9 @@ class Audiences:
 def read_audiences(facts: Facts, shelf: Shelf, histories: Histories) -> Audiences:
     """The latest observation of each anchor, role and dimension."""
     latest = (
-        facts.audiences.filter(pl.col("observed_day") == pl.col("observed_day").max().over("anchor", "role", "dimension"))
+        facts.audiences.filter(
+            pl.col("observed_day") == pl.col("observed_day").max().over("anchor", "role", "dimension")
+        )
         .filter(pl.col("dimension").is_in(DIMENSIONS))
         .sort("dimension", "bucket", "anchor", "role")
     )
@@ -66,7 +68,9 @@ def read_audiences(facts: Facts, shelf: Shelf, histories: Histories) -> Audience
     )
 
 
-def audience_columns(audiences: Audiences, shelf: Shelf, anchors: I32, skus: I32, out: F32, first: int) -> None:
+def audience_columns(
+    audiences: Audiences, shelf: Shelf, anchors: I32, skus: I32, out: F32, first: int
+) -> None:
     """Write the audience family into `out[:, first:]`, in the catalogue's order."""
     brands, categories = shelf.brand[skus], shelf.category[skus]
     for crowd, goods, rows in (

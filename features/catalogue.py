@@ -19,7 +19,6 @@ Group = Literal["host", "need", "cheap"]
 
 SKU: Family = "sku"
 ANCHOR: Family = "anchor"
-HISTORY_LEVELS = ("brand", "category", "band")
 SOURCES = (
     "history",
     "cosales",
@@ -48,13 +47,39 @@ class Feature:
     sign: int = 0
 
 
-def _sku(name: str, unit: str, meaning: str, missing: str = "0", group: Group = "need", sign: int = 0) -> Feature:
-    return Feature(f"sku_{name}", "sku", unit, meaning, missing, group, sign)
+def _sku(name: str, unit: str, meaning: str, missing: str = "0", group: Group = "need") -> Feature:
+    return Feature(f"sku_{name}", "sku", unit, meaning, missing, group)
+
+
+def _kin(name: str, unit: str, meaning: str, missing: str) -> Feature:
+    return Feature(name, "sku", unit, meaning, missing, "need")
 
 
 def _anchor(name: str, unit: str, meaning: str, missing: str = "nan") -> Feature:
     return Feature(f"anchor_{name}", "anchor", unit, meaning, missing, "host")
 
+
+def _past(name: str, unit: str, meaning: str, missing: str = "nan", group: Group = "need") -> Feature:
+    return Feature(name, "history", unit, meaning, missing, group)
+
+
+def _like(name: str, unit: str, meaning: str) -> Feature:
+    return Feature(f"title_{name}", "content", unit, meaning, "nan", "need")
+
+
+def _fit(name: str, unit: str, meaning: str, group: Group) -> Feature:
+    return Feature(name, "fit", unit, meaning, "nan", group)
+
+
+def _terms(name: str, unit: str, meaning: str) -> Feature:
+    return Feature(name, "terms", unit, meaning, "nan", "cheap")
+
+
+def _occasion(name: str, unit: str, meaning: str, missing: str) -> Feature:
+    return Feature(name, "occasion", unit, meaning, missing, "need")
+
+
+_LAST = {1: "the last listing", 2: "the last but one", 3: "the last but two", 4: "the last but three"}
 
 _SKU_FEATURES = (
     _sku("price", "yuan", "list price", group="cheap"),
@@ -72,7 +97,7 @@ _SKU_FEATURES = (
     *(_sku(f"units_{d}d", "units", f"sold in {d} days") for d in (7, 30, 90)),
     *(_sku(f"listings_{d}d", "count", f"listings in {d} days") for d in (7, 30, 90)),
     *(_sku(f"anchors_{d}d", "count", f"anchors that listed it in {d} days") for d in (7, 30, 90, 365)),
-    *(_sku(f"adoptions_{d}d", "count", f"anchors that listed it for the first time in {d} days") for d in (7, 14, 28)),
+    *(_sku(f"adoptions_{d}d", "count", f"anchors that first listed it in {d} days") for d in (7, 14, 28)),
     _sku("gmv_30d", "yuan", "GMV in 30 days"),
     _sku("adoption_share", "share", "of its anchors, those new in 28 days"),
     _sku("growth", "ratio", "listings of 30 days to a third of 90 days'"),
@@ -85,10 +110,10 @@ _SKU_FEATURES = (
     _sku("gmv_per_explained_second", "yuan/s", "shrunk", "nan"),
     _sku("refund_share", "share", "settled refunds of GMV, shrunk", "nan"),
     _sku("repeat_share", "share", "repeat buyers of its buyers, shrunk", "nan"),
-    Feature("brand_anchors_90d", "sku", "count", "anchors that listed the brand in 90 days", "0", "need"),
-    Feature("brand_adoptions_28d", "sku", "count", "first listings of its SKUs in 28 days", "0", "need"),
-    Feature("category_growth", "sku", "ratio", "the category's listings of 30 days to a third of 90", "1", "need"),
-    Feature("category_conversion", "sku", "units/exposure", "mean shrunk conversion of its SKUs", "nan", "need"),
+    _kin("brand_anchors_90d", "count", "anchors that listed the brand in 90 days", "0"),
+    _kin("brand_adoptions_28d", "count", "first listings of its SKUs in 28 days", "0"),
+    _kin("category_growth", "ratio", "the category's listings of 30 days to a third of 90", "1"),
+    _kin("category_conversion", "units/exposure", "mean shrunk conversion of its SKUs", "nan"),
 )
 
 _ANCHOR_FEATURES = (
@@ -104,7 +129,7 @@ _ANCHOR_FEATURES = (
     *(_anchor(f"sessions_{d}d", "count", f"sessions in {d} days", "0") for d in (7, 28, 90)),
     _anchor("listings_per_session", "count", "SKUs put up in a session"),
     _anchor("skus_365d", "count", "distinct SKUs listed in the year", "0"),
-    *(_anchor(f"adoptions_{d}d", "count", f"SKUs listed for the first time in {d} days", "0") for d in (28, 90)),
+    *(_anchor(f"adoptions_{d}d", "count", f"SKUs first listed in {d} days", "0") for d in (28, 90)),
     _anchor("new_per_day", "count", "distinct SKUs of the year a day on air"),
     _anchor("recent_new_per_day", "count", "SKUs new in 90 days a day on air"),
     _anchor("exposure_per_session", "count", "follow, public and paid exposure a session"),
@@ -150,52 +175,52 @@ _AUDIENCE_FEATURES = tuple(
 )
 
 _HISTORY_FEATURES = (
-    Feature("pair_listings", "history", "count", "times the anchor listed the SKU in the year", "0", "need"),
-    Feature("pair_sold_share", "history", "share", "of those, listings that sold", "nan", "need"),
-    Feature("pair_last", "history", "days", "since it last did", "nan", "need"),
-    Feature("pair_units", "history", "units", "sold together in the year", "nan", "need"),
-    Feature("pair_ratio", "history", "ratio", "units against expectation, drawn to 1", "nan", "host"),
-    Feature("pair_fatigue", "history", "count", "times listed in the last 28 days", "0", "need"),
+    _past("pair_listings", "count", "times the anchor listed the SKU in the year", "0"),
+    _past("pair_sold_share", "share", "of those, listings that sold"),
+    _past("pair_last", "days", "since it last did"),
+    _past("pair_units", "units", "sold together in the year"),
+    _past("pair_ratio", "ratio", "units against expectation, drawn to 1", group="host"),
+    _past("pair_fatigue", "count", "times listed in the last 28 days", "0"),
     *(
-        Feature(f"pair_result_{k}", "history", "ratio", f"the last but {k - 1} against expectation", "nan", "host")
+        _past(f"pair_result_{k}", "ratio", f"{_LAST[k]} against expectation", group="host")
         for k in range(1, 5)
     ),
     *(
         feature
         for level, words in (("brand", "brand"), ("category", "category"), ("band", "price band"))
         for feature in (
-            Feature(f"{level}_listings", "history", "count", f"of the SKU's {words} by the anchor", "0", "need"),
-            Feature(f"{level}_lift", "history", "ratio", f"the {words}'s share of its listings to all's", "1", "need"),
-            Feature(f"{level}_last", "history", "days", f"since it last listed the {words}", "nan", "need"),
-            Feature(f"{level}_ratio", "history", "ratio", f"units against expectation in the {words}", "nan", "host"),
+            _past(f"{level}_listings", "count", f"of the SKU's {words} by the anchor", "0"),
+            _past(f"{level}_lift", "ratio", f"the {words}'s share of its listings to all's", "1"),
+            _past(f"{level}_last", "days", f"since it last listed the {words}"),
+            _past(f"{level}_ratio", "ratio", f"units against expectation in the {words}", group="host"),
         )
     ),
 )
 
 _CONTENT_FEATURES = (
-    Feature("title_cosine", "content", "0..1", "title to the words of what the anchor carries", "nan", "need"),
-    Feature("title_nearest", "content", "sum", "squared cosines of carried SKUs with like titles", "nan", "need"),
+    _like("cosine", "0..1", "title to the words of what the anchor carries"),
+    _like("nearest", "sum", "squared cosines of carried SKUs with like titles"),
 )
 
 _FIT_FEATURES = (
-    Feature("price_gap_usual", "fit", "deviations", "list price to what the anchor usually sells", "nan", "cheap"),
-    Feature("price_gap_size", "fit", "deviations", "size of that gap", "nan", "cheap"),
-    Feature("price_gap_nonstandard", "fit", "log ratio", "gap to the category's median x non-standard", "nan", "cheap"),
-    Feature("trust_nonstandard", "fit", "-1..1", "trust of the host x (1 non-standard, -1 standard)", "nan", "host"),
-    Feature("units_gap", "fit", "log ratio", "units a listing to what the anchor usually sells", "nan", "need"),
-    Feature("expected_ratio", "fit", "units", "SKU's conversion x anchor's ratio x its exposures a listing", "nan", "host"),
-    Feature("formula_gmv", "fit", "yuan", "GMV formula: exposure x conversion x price a listing", "nan", "cheap"),
+    _fit("price_gap_usual", "deviations", "list price to what the anchor usually sells", "cheap"),
+    _fit("price_gap_size", "deviations", "size of that gap", "cheap"),
+    _fit("price_gap_nonstandard", "log ratio", "gap to the category's median x non-standard", "cheap"),
+    _fit("trust_nonstandard", "-1..1", "trust of the host x (1 non-standard, -1 standard)", "host"),
+    _fit("units_gap", "log ratio", "units a listing to what the anchor usually sells", "need"),
+    _fit("expected_ratio", "units", "SKU's conversion x anchor's ratio x its exposures a listing", "host"),
+    _fit("formula_gmv", "yuan", "GMV formula: exposure x conversion x price a listing", "cheap"),
 )
 
 _TERMS_FEATURES = (
-    Feature("rate", "terms", "percent", "the commission rate that applies to this anchor", "nan", "cheap"),
-    Feature("commission_per_unit", "terms", "yuan", "that rate of the list price, floored to the fen", "nan", "cheap"),
-    Feature("rate_gap", "terms", "percent", "that rate less the category's median open rate", "nan", "cheap"),
+    _terms("rate", "percent", "the commission rate that applies to this anchor"),
+    _terms("commission_per_unit", "yuan", "that rate of the list price, floored to the fen"),
+    _terms("rate_gap", "percent", "that rate less the category's median open rate"),
 )
 
 _OCCASION_FEATURES = (
-    Feature("days_to_event", "occasion", "days", "until the next event starts; 0 during one", "nan", "need"),
-    Feature("event_focus", "occasion", "-1..1", "next event's goods focus: 1 the SKU's supply type, -1 the other", "0", "need"),
+    _occasion("days_to_event", "days", "until the next event starts; 0 during one", "nan"),
+    _occasion("event_focus", "-1..1", "next event's goods focus: 1 the SKU's supply type, -1 the other", "0"),
 )
 
 _SOURCE_FEATURES = tuple(
@@ -203,7 +228,9 @@ _SOURCE_FEATURES = tuple(
     for source in SOURCES
     for feature in (
         Feature(f"{source}_score", "source", "score", f"of the {source} source", "0", "need"),
-        Feature(f"{source}_rank", "source", "rank", f"among the candidates by {source}; from 1", "nan", "need"),
+        Feature(
+            f"{source}_rank", "source", "rank", f"among the candidates by {source}; from 1", "nan", "need"
+        ),
     )
 )
 

@@ -47,7 +47,7 @@ def read_content(shelf: Shelf, pairs: Level) -> Content:
     frequency = np.bincount(token, minlength=n_tokens)
     idf = np.log(max(len(shelf), 1) / np.maximum(frequency, 1)) + 0.1
     weight = _unit_rows(starts, idf[token]).astype(np.float32)
-    nearest, cosine = _nearest(starts, token, weight, frequency.astype(np.int64), len(shelf), n_tokens)
+    nearest, cosine = _nearest(starts, token, weight, frequency.astype(np.int64), len(shelf))
     profile = _profiles(pairs.starts, pairs.code, starts, token, weight, n_tokens)
     return Content(starts, token, weight, nearest, cosine, *profile)
 
@@ -107,18 +107,25 @@ def _unit_rows(starts: I64, values: F64) -> F64:
 
 
 @jit
-def _nearest(starts: I64, token: I32, weight: F32, frequency: I64, n_skus: int, n_tokens: int) -> Any:
-    """Over postings, rarest tokens of a SKU first, until its budget of postings is used up."""
-    begins = np.zeros(n_tokens + 1, np.int64)
+def _postings(starts: I64, token: I32, weight: F32, frequency: I64) -> Any:
+    """Which SKUs have each token, ascending, and with what weight: (begins, SKU row, weight)."""
+    begins = np.zeros(len(frequency) + 1, np.int64)
     begins[1:] = np.cumsum(frequency)
     place = begins[:-1].copy()
     posting = np.empty(len(token), np.int32)
     posted = np.empty(len(token), np.float32)
-    for s in range(n_skus):
+    for s in range(len(starts) - 1):
         for k in range(starts[s], starts[s + 1]):
             posting[place[token[k]]] = s
             posted[place[token[k]]] = weight[k]
             place[token[k]] += 1
+    return begins, posting, posted
+
+
+@jit
+def _nearest(starts: I64, token: I32, weight: F32, frequency: I64, n_skus: int) -> Any:
+    """Over postings, rarest tokens of a SKU first, until its budget of postings is used up."""
+    begins, posting, posted = _postings(starts, token, weight, frequency)
     nearest = np.full((n_skus, N_NEAREST), -1, np.int32)
     cosine = np.zeros((n_skus, N_NEAREST), np.float32)
     score = np.zeros(n_skus, np.float32)

@@ -188,7 +188,9 @@ def _listings(session: Session, cut_us: int, rooms: pl.DataFrame, sku: pl.Expr) 
         .drop_nulls("sku")
         .sort("known_us", "session", "sku")
     )
-    return _unsettle(Listings(**{field.name: _array(frame[field.name]) for field in fields(Listings)}), cut_us)
+    return _unsettle(
+        Listings(**{field.name: _array(frame[field.name]) for field in fields(Listings)}), cut_us
+    )
 
 
 def _unsettle(listings: Listings, as_of_us: int) -> Listings:

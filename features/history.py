@@ -6,7 +6,6 @@ bought of such SKUs, drawn to 1.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -120,22 +119,22 @@ def history_columns(
     histories: Histories, shelf: Shelf, anchors: I32, skus: I32, as_of_us: int, out: F32, first: int
 ) -> None:
     """Write the pair-history family into `out[:, first:]`, in the catalogue's order."""
-    _sku_columns(*_lookup(histories.sku), histories.sku.last, anchors, skus, as_of_us, out, first)
+    pairs = histories.sku
+    _sku_columns(
+        pairs.starts, pairs.code, pairs.n, pairs.n_recent, pairs.sold, pairs.units, pairs.expected, pairs.last_us,
+        pairs.usual, pairs.last, anchors, skus, as_of_us, out, first,
+    )  # fmt: skip
     first += 6 + N_LAST
     for level, code in (
         (histories.brand, shelf.brand),
         (histories.category, shelf.category),
         (histories.band, shelf.price_band),
     ):
-        _group_columns(*_lookup(level), level.share, anchors, code[skus], as_of_us, out, first)
+        _group_columns(
+            level.starts, level.code, level.n, level.units, level.expected, level.last_us, level.usual, level.share,
+            anchors, code[skus], as_of_us, out, first,
+        )  # fmt: skip
         first += 4
-
-
-def _lookup(level: Level) -> tuple[Any, ...]:
-    return (
-        level.starts, level.code, level.n, level.n_recent, level.sold, level.units, level.expected, level.last_us,
-        level.usual,
-    )  # fmt: skip
 
 
 def _by_time(at_us: I64) -> I64:
@@ -205,8 +204,8 @@ def _sku_columns(
 
 @jit
 def _group_columns(
-    starts: I64, code: I32, n: F64, n_recent: F64, sold: F64, units: F64, expected: F64, last_us: I64,
-    usual: float, share: F64, anchors: I32, codes: I32, as_of_us: int, out: F32, first: int,
+    starts: I64, code: I32, n: F64, units: F64, expected: F64, last_us: I64, usual: float, share: F64,
+    anchors: I32, codes: I32, as_of_us: int, out: F32, first: int,
 ) -> None:  # fmt: skip
     total, seen = 0.0, -1
     for i in range(len(anchors)):

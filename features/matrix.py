@@ -50,7 +50,13 @@ def build_matrix(snapshot: Snapshot, anchors: I32, skus: I32, outside: Outside) 
         snapshot.ledger.anchor_ratio, anchors, skus, out, first_column("fit"),
     )  # fmt: skip
     _terms_columns(
-        outside.rate_ppm, outside.usual_rate, shelf.price_fen, shelf.category, skus, out, first_column("terms")
+        outside.rate_ppm,
+        outside.usual_rate,
+        shelf.price_fen,
+        shelf.category,
+        skus,
+        out,
+        first_column("terms"),
     )
     out[:, first_column("occasion")] = snapshot.occasion.days_to_event
     out[:, first_column("occasion") + 1] = snapshot.event_focus[skus]
@@ -95,4 +101,4 @@ def _terms_columns(
         out[i, first + 2] = percent - usual_rate[category[skus[i]]]
 
 
-assert len(names_of("fit")) == 7 and len(names_of("terms")) == 3  # noqa: S101, PT018 - the kernels above count on it
+assert len(names_of("fit")) == 7 and len(names_of("terms")) == 3  # noqa: PT018 - the kernels above count on it

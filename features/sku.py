@@ -4,6 +4,8 @@ Counts look back from `as_of`; ratios are shrunk SKU -> brand -> category -> all
 its kin stand. Units and meanings are in `catalogue.py`.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from features.catalogue import SKU, stack
@@ -16,7 +18,9 @@ from features.units import DAY_US
 
 def sku_block(shelf: Shelf, ledger: Ledger, histories: Histories) -> F32:
     """Shape (n_skus, n_sku_features), columns as the catalogue's SKU family lists them."""
-    return stack(SKU, _price(shelf) | _life(shelf, ledger) | _sales(shelf, ledger, histories) | _ratios(shelf, ledger))
+    return stack(
+        SKU, _price(shelf) | _life(shelf, ledger) | _sales(shelf, ledger, histories) | _ratios(shelf, ledger)
+    )
 
 
 def _price(shelf: Shelf) -> dict[str, F64]:
@@ -25,7 +29,7 @@ def _price(shelf: Shelf) -> dict[str, F64]:
     n = len(shelf)
     median, place = np.empty(n), np.empty(n)
     starts = np.searchsorted(shelf.category, np.arange(len(shelf.category_paths) + 1))
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in pairwise(starts):
         ranked = np.sort(log_price[begin:end])
         median[begin:end] = ranked[(end - begin) // 2]
         place[begin:end] = np.searchsorted(ranked, log_price[begin:end], side="right") / (end - begin)
@@ -67,12 +71,19 @@ def _sales(shelf: Shelf, ledger: Ledger, histories: Histories) -> dict[str, F64]
     columns["sku_anchors_365d"] = np.bincount(pairs.code, minlength=n).astype(np.float64)
     for days in (7, 14, 28):
         columns[f"sku_adoptions_{days}d"] = count_since(pairs.code, pairs.first_us, ledger.since(days), n)
-    columns["sku_adoption_share"] = columns["sku_adoptions_28d"] / np.maximum(columns["sku_anchors_365d"], 1.0)
+    columns["sku_adoption_share"] = columns["sku_adoptions_28d"] / np.maximum(
+        columns["sku_anchors_365d"], 1.0
+    )
     columns["sku_growth"] = (columns["sku_listings_30d"] + 1.0) / (columns["sku_listings_90d"] / 3.0 + 1.0)
-    columns["sku_growth_week"] = (columns["sku_listings_7d"] * 30 / 7 + 1.0) / (columns["sku_listings_30d"] + 1.0)
-    columns["brand_anchors_90d"] = _group_recent(ledger, histories.brand.code, histories.brand.last_us, 90, shelf.brand)
+    columns["sku_growth_week"] = (columns["sku_listings_7d"] * 30 / 7 + 1.0) / (
+        columns["sku_listings_30d"] + 1.0
+    )
+    brands = histories.brand
+    recent = count_since(brands.code, brands.last_us, ledger.since(90), len(shelf.brand_ids))
+    columns["brand_anchors_90d"] = recent[shelf.brand]
     columns["category_growth"] = _category_growth(shelf, columns)
-    columns["brand_adoptions_28d"] = sum_by(shelf.brand, columns["sku_adoptions_28d"], len(shelf.brand_ids))[shelf.brand]
+    adoptions = sum_by(shelf.brand, columns["sku_adoptions_28d"], len(shelf.brand_ids))
+    columns["brand_adoptions_28d"] = adoptions[shelf.brand]
     return columns
 
 
@@ -87,33 +98,33 @@ def _ratios(shelf: Shelf, ledger: Ledger) -> dict[str, F64]:
         "sku_gpm": shrunk_ratio(sku, rows.gmv_fen, ledger.exposure, shelf, prior) * 10.0,
         "sku_units_per_listing": shrunk_ratio(sku, rows.units, ones, shelf, 5.0),
         "sku_gmv_per_listing": shrunk_ratio(sku, rows.gmv_fen, ones, shelf, 5.0) / 100.0,
-        "sku_gmv_per_explained_second": shrunk_ratio(sku, rows.gmv_fen, rows.explained_seconds, shelf, 300.0) / 100.0,
+        "sku_gmv_per_explained_second": shrunk_ratio(sku, rows.gmv_fen, rows.explained_seconds, shelf, 300.0)
+        / 100.0,
         "sku_refund_share": shrunk_ratio(sku, rows.refund_fen, rows.gmv_fen, shelf, _usual_gmv(ledger) * 5.0),
-        "sku_repeat_share": shrunk_ratio(sku, rows.repeat_buyers, rows.buyers, shelf, max(mean_units * 5.0, 1e-9)),
+        "sku_repeat_share": shrunk_ratio(
+            sku, rows.repeat_buyers, rows.buyers, shelf, max(mean_units * 5.0, 1e-9)
+        ),
     }
 
 
 def _sum_since(ledger: Ledger, values: F64, days: int) -> F64:
     recent = ledger.at_us >= ledger.since(days)
-    return sum_by(ledger.sku[recent], values[recent], ledger.n_skus)
-
-
-def _group_recent(ledger: Ledger, code: F64, last_us: F64, days: int, group: F64) -> F64:
-    n_groups = int(group.max()) + 1 if len(group) else 0
-    return count_since(code, last_us, ledger.since(days), n_groups)[group]
+    return np.asarray(sum_by(ledger.sku[recent], values[recent], ledger.n_skus))
 
 
 def _category_growth(shelf: Shelf, columns: dict[str, F64]) -> F64:
     n = len(shelf.category_paths)
     month = sum_by(shelf.category, columns["sku_listings_30d"], n)
     quarter = sum_by(shelf.category, columns["sku_listings_90d"], n)
-    return ((month + 1.0) / (quarter / 3.0 + 1.0))[shelf.category]
+    growth: F64 = (month + 1.0) / (quarter / 3.0 + 1.0)
+    return growth[shelf.category]
 
 
 def _category_mean(shelf: Shelf, values: F64) -> F64:
     n = len(shelf.category_paths)
     members = np.maximum(np.bincount(shelf.category, minlength=n), 1)
-    return (sum_by(shelf.category, values, n) / members)[shelf.category]
+    mean: F64 = sum_by(shelf.category, values, n) / members
+    return mean[shelf.category]
 
 
 def _usual_gmv(ledger: Ledger) -> float:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.facts import NO_DAY
 from features.kernels import Bools
-from features.shelf import NO_DAY, Shelf, day_of
+from features.shelf import Shelf, day_of
 
 Rule = Callable[[Shelf, int], Bools]
 
@@ -23,7 +24,7 @@ def is_off_shelf(shelf: Shelf, _day: int) -> Bools:
 
 def is_retired(shelf: Shelf, day: int) -> Bools:
     """Its last day lies before `day`."""
-    return (shelf.retired_day != NO_DAY) & (shelf.retired_day <= day)
+    return np.asarray((shelf.retired_day != NO_DAY) & (shelf.retired_day <= day))
 
 
 def is_not_launched(shelf: Shelf, day: int) -> Bools:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.kernels import F32, F64, I32, I64, Bools, counting_order, jit
+from features.kernels import F32, I32, I64, Bools, counting_order, jit
 from features.ledger import Ledger
 from features.matrix import Outside, build_matrix
 from features.snapshot import Snapshot
@@ -117,7 +117,7 @@ def _last_listed(ledger: Ledger) -> LastListed:
 
 
 @jit
-def _last_before(anchor: I32, sku: I32, at_us: I64, anchors: I64, skus: I64, before_us: F64) -> I64:
+def _last_before(anchor: I32, sku: I32, at_us: I64, anchors: I64, skus: I64, before_us: I64) -> I64:
     out = np.full(len(anchors), np.iinfo(np.int64).min // 2, np.int64)
     for i in range(len(anchors)):
         low, high = 0, len(anchor)

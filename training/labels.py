@@ -110,7 +110,9 @@ def grade(outcomes: Outcomes, side: str, n_owners: int, n_rows: int) -> Graded:
 
 def quintiles(group: I64, worth: F64) -> I32:
     """Grades 0..4 of `worth` inside each group (rows of a group lie together), by rank; ties share the lower one."""
-    starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
+    starts = (
+        np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
+    )
     grades = np.zeros(len(group), np.int32)
     for begin, end in zip(starts, [*starts[1:], len(group)], strict=True):
         ranked = np.sort(worth[begin:end])
@@ -122,7 +124,9 @@ def quintiles(group: I64, worth: F64) -> I32:
 def _in_top(owner: I64, worth: F64) -> Bools:
     """The best TOP_SHARE of each owner's finite worths; nothing where only one pair sold."""
     top = np.zeros(len(owner), np.bool_)
-    starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]])) if len(owner) else np.zeros(0, int)
+    starts = (
+        np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]])) if len(owner) else np.zeros(0, int)
+    )
     for begin, end in zip(starts, [*starts[1:], len(owner)], strict=True):
         known = np.flatnonzero(np.isfinite(worth[begin:end])) + begin
         n = int(len(known) * TOP_SHARE)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.kernels import F64, I32, Bools
+from features.kernels import F64, I32, I64, Bools
 
 N_RESAMPLES = 1_000
 
@@ -39,7 +39,7 @@ def score_list(rows: I32, relevant: I32) -> ListScore:
     )
 
 
-def grouped_ndcg(score: F64, gain: F64, group: F64, k: int = 10) -> F64:
+def grouped_ndcg(score: F64, gain: F64, group: I64, k: int = 10) -> F64:
     """Graded NDCG@k of each group of rows lying together; NaN where all gains are alike."""
     ends = np.cumsum(group).astype(np.int64)
     discount = 1.0 / np.log2(np.arange(2, k + 2))

@@ -31,9 +31,7 @@ def split_time(facts: Facts, recipe: Recipe) -> Split:
     earliest = int(facts.listings.at_us.min()) + recipe.min_history_days * DAY_US
     newest = facts.as_of_us - recipe.label_days * DAY_US
     step, span = recipe.origin_step_days * DAY_US, (recipe.label_days + recipe.gap_days) * DAY_US
-    everything = tuple(
-        origin for k in range(recipe.n_origins) if (origin := newest - k * step) >= earliest
-    )
+    everything = tuple(origin for k in range(recipe.n_origins) if (origin := newest - k * step) >= earliest)
     judge = newest if newest >= earliest else None
     stop = newest - span if newest - span >= earliest else None
     fit = tuple(

@@ -42,18 +42,24 @@ class AudienceSource:
 
     def _categories(self, anchor: int) -> I32:
         n = len(self.category_starts) - 1
-        match = overlap(self.crowd, np.full(n, anchor, np.int32), self.of_category, np.arange(n, dtype=np.int32))
+        match = overlap(
+            self.crowd, np.full(n, anchor, np.int32), self.of_category, np.arange(n, dtype=np.int32)
+        )
         begin, size = self.category_starts[:-1], np.diff(self.category_starts)
         best = np.argsort(-np.nan_to_num(match), kind="stable")
         best = best[: max(int(np.searchsorted(np.cumsum(size[best]), MOST_SCANNED, side="right")), 1)]
-        rows = [np.arange(begin[c], begin[c] + min(size[c], MOST_SCANNED), dtype=np.int32) for c in np.sort(best)]
+        rows = [
+            np.arange(begin[c], begin[c] + min(size[c], MOST_SCANNED), dtype=np.int32) for c in np.sort(best)
+        ]
         return np.concatenate(rows) if rows else np.zeros(0, np.int32)
 
 
 def read_audience_source(snapshot: Snapshot) -> AudienceSource:
     """Profiles with the gaps filled from kin."""
     audiences, shelf = snapshot.audiences, snapshot.shelf
-    goods_of = _filled(_filled(audiences.of_sku, audiences.of_brand, shelf.brand), audiences.of_category, shelf.category)
+    goods_of = _filled(
+        _filled(audiences.of_sku, audiences.of_brand, shelf.brand), audiences.of_category, shelf.category
+    )
     everybody = np.arange(len(snapshot.roster), dtype=np.int32)
     return AudienceSource(
         crowd=_filled(audiences.buyer, audiences.viewer, everybody),

@@ -130,24 +130,27 @@ def nearest_rows(
         for m in range(k):
             values[m] = score[found[m]] / (norm[i] * norm[found[m]])
             score[found[m]] = 0.0
-        keep = min(n, k)
-        if keep == 0:
-            continue
-        least = np.sort(values)[k - keep]
-        room = keep
-        for m in range(k):
-            room -= values[m] > least
-        chosen = np.empty(keep, np.int64)
-        c = 0
-        for m in range(k):
-            if values[m] > least or (values[m] == least and room > 0):
-                if values[m] == least:
-                    room -= 1
-                chosen[c] = m
-                c += 1
-        chosen = chosen[np.argsort(-values[chosen], kind="mergesort")]
-        for j in range(keep):
-            if values[chosen[j]] > 0:
-                nearest[i, j] = found[chosen[j]]
-                weight[i, j] = values[chosen[j]]
+        for j, place in enumerate(_best(values, min(n, k))):
+            if values[place] > 0:
+                nearest[i, j] = found[place]
+                weight[i, j] = values[place]
     return nearest, weight
+
+
+@jit
+def _best(values: F64, n: int) -> I64:
+    """Places of the `n` largest, largest first, ties to the lower place; the rest is not put in order."""
+    chosen = np.empty(n, np.int64)
+    if n == 0:
+        return chosen
+    least = np.sort(values)[len(values) - n]
+    room = n
+    for m in range(len(values)):
+        room -= values[m] > least
+    c = 0
+    for m in range(len(values)):
+        if values[m] > least or (values[m] == least and room > 0):
+            room -= values[m] == least
+            chosen[c] = m
+            c += 1
+    return chosen[np.argsort(-values[chosen], kind="mergesort")]

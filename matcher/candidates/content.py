@@ -30,7 +30,11 @@ class ContentSource:
         here = self.nearest[sku] >= 0
         sellers = self.carried.sellers
         anchors, scores = expand(
-            self.nearest[sku][here], self.strength[sku][here], sellers.starts, sellers.anchor, self.fresh[sellers.group]
+            self.nearest[sku][here],
+            self.strength[sku][here],
+            sellers.starts,
+            sellers.anchor,
+            self.fresh[sellers.group],
         )
         return gathered(anchors, scores, self.carried.n_anchors)
 

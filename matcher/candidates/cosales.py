@@ -48,7 +48,9 @@ class CosalesSource:
         return self.cosales.shortlist(sku, self.weight)
 
 
-def read_cosales(carried: Carried, *, ease_limit: int = EASE_LIMIT, ridge: float = RIDGE, threads: int = 1) -> Cosales:
+def read_cosales(
+    carried: Carried, *, ease_limit: int = EASE_LIMIT, ridge: float = RIDGE, threads: int = 1
+) -> Cosales:
     """EASE over the carried SKUs if there are at most `ease_limit`, else nearest SKUs."""
     sellers = np.diff(carried.sellers.starts)
     active = np.flatnonzero(sellers > 0).astype(np.int32)
@@ -72,7 +74,9 @@ def _ease(carried: Carried, active: I32, ridge: float, threads: int) -> Cosales:
     def shortlist(sku: int, weight: F32) -> Said:
         if place[sku] < 0:
             return nothing()
-        return Said(scores=_column_scores(inverse[place[sku]], diagonal[place[sku]], pairs.starts, codes, weight))
+        return Said(
+            scores=_column_scores(inverse[place[sku]], diagonal[place[sku]], pairs.starts, codes, weight)
+        )
 
     return Cosales(goods, shortlist)
 
@@ -83,7 +87,7 @@ def _invert(gram: F64, ridge: float, threads: int) -> tuple[F32, F32]:
     with threadpool_limits(limits=threads, user_api="blas"):
         factor, fault = scipy.linalg.lapack.dpotrf(gram, lower=1, clean=0, overwrite_a=1)
         inverse, fault_too = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    assert fault == 0 and fault_too == 0, "a ridge above 0 makes the matrix positive definite"
+    assert fault == fault_too == 0, "a ridge above 0 makes the matrix positive definite"
     return _symmetric(inverse)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.audience import overlap
+from features.facts import NO_DAY
 from features.history import Level
-from features.kernels import F32, I32
-from features.shelf import NO_DAY, day_of
+from features.kernels import F32, I32, I64, Bools
+from features.shelf import day_of
 from features.snapshot import Snapshot
 from matcher.candidates.audience import AudienceSource
 from matcher.candidates.said import Said
@@ -52,7 +53,7 @@ def read_newcomers(snapshot: Snapshot, audience: AudienceSource) -> NewcomerSour
     """New: launched or joined within NEW_DAYS, or with fewer than FEW_PAIRS pairings; the newest MOST_NEW."""
     shelf, roster, pairs = snapshot.shelf, snapshot.roster, snapshot.histories.sku
     today = day_of(snapshot.as_of_us)
-    sellers = np.bincount(pairs.code, minlength=len(shelf))
+    sellers = np.bincount(pairs.code, minlength=len(shelf)).astype(np.int64)
     new_skus, sku_novelty = _newest(shelf.launched_day, sellers, shelf.launched_day <= today, today)
     carried = np.diff(pairs.starts)
     new_anchors, anchor_novelty = _newest(roster.joined_day, carried, roster.has_joined, today)
@@ -67,8 +68,8 @@ def read_newcomers(snapshot: Snapshot, audience: AudienceSource) -> NewcomerSour
     )
 
 
-def _newest(since_day: I32, pairings: I32, here: I32, today: int) -> tuple[I32, F32]:
+def _newest(since_day: I32, pairings: I64, here: Bools, today: int) -> tuple[I32, F32]:
     age = np.where(since_day == NO_DAY, 10_000, today - since_day)
     rows = np.flatnonzero(here & ((age <= NEW_DAYS) | (pairings < FEW_PAIRS)))
-    rows = np.sort(rows[np.argsort(age[rows], kind="stable")[:MOST_NEW]]).astype(np.int32)
-    return rows, (1e-3 / (1.0 + age[rows])).astype(np.float32)
+    rows = np.sort(rows[np.argsort(age[rows], kind="stable")[:MOST_NEW]])
+    return rows.astype(np.int32), (1e-3 / (1.0 + age[rows])).astype(np.float32)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.kernels import F32, I32, Bools, jit
+from features.kernels import F32, I32, I64, Bools, jit
 
 DENSE_LIMIT = 50_000
 """Up to so many rows a score for each is cheaper than a list of those touched."""
@@ -130,7 +130,7 @@ def _add_dense(rows: I32, scores: F32, n_rows: int) -> F32:
 
 
 @jit
-def _add_sorted(rows: I32, scores: F32, order: I32) -> tuple[I32, F32]:
+def _add_sorted(rows: I32, scores: F32, order: I64) -> tuple[I32, F32]:
     ids, sums = np.empty(len(rows), np.int32), np.empty(len(rows), np.float32)
     n = 0
     for k in order:

@@ -64,7 +64,9 @@ class Candidates:
         return Candidates(self.rows[places], self.scores[places], self.ranks[places])
 
 
-def read_sources(snapshot: Snapshot, *, ease_limit: int = EASE_LIMIT, threads: int = 1) -> Mapping[str, Source]:
+def read_sources(
+    snapshot: Snapshot, *, ease_limit: int = EASE_LIMIT, threads: int = 1
+) -> Mapping[str, Source]:
     """All sources, prepared for a snapshot, by name in the catalogue's order."""
     carried = read_carried(snapshot)
     cosales = read_cosales(carried, ease_limit=ease_limit, threads=threads)
