@@ -9,19 +9,22 @@ compression, its quotes) is an error, and no rows of it are skipped.
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeVar
 
+import polars as pl
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from features.errors import Fault, RejectedRows, WrongInput
+from features.store.intake.checked import read_cells
 from features.store.intake.chunks import Chunk
 from features.store.intake.csv_files import check_csv, read_csv
 from features.store.intake.files import ImportFile, find_files
@@ -29,12 +32,13 @@ from features.store.intake.filling import Filling
 from features.store.intake.json_lines import read_json_lines
 from features.store.intake.parquet_files import check_parquet, read_parquet
 from features.store.intake.references import References
-from features.store.intake.rejects import RejectReport
+from features.store.intake.rejects import Findings, RejectReport
 from features.store.tables import TABLES
 
 Progress = Callable[[Path, float], None]
 """Told the file at work and how much of it has been read, 0..1."""
 
+_T = TypeVar("_T")
 _SOURCE: Final = re.compile(r"operator|job|(brand|anchor):[A-Za-z0-9._:-]{1,64}")
 
 
@@ -129,8 +133,8 @@ def _fill(
                     folder=Path(folder, name),
                 )
                 for number, file in enumerate(files):
-                    for chunk in read_file(file):
-                        filling.take(chunk, number)
+                    for chunk, cells, findings in _ahead(_read_cells(file)):
+                        filling.take(chunk, cells, findings, number)
                         on_progress(file.path, chunk.share_read)
                     on_progress(file.path, 1.0)
                 filling.finish()
@@ -149,6 +153,20 @@ def read_file(file: ImportFile) -> Iterator[Chunk]:
     if file.ending == ".parquet":
         return read_parquet(file)
     return read_csv(file) if file.ending.startswith(".csv") else read_json_lines(file)
+
+
+def _read_cells(file: ImportFile) -> Iterator[tuple[Chunk, pl.DataFrame, Findings]]:
+    for chunk in read_file(file):
+        yield chunk, *read_cells(file.table, chunk)
+
+
+def _ahead(source: Iterator[_T]) -> Iterator[_T]:
+    """The same, each made while the one before it is still being used: reading needs no database."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        upcoming = reader.submit(next, source, None)
+        while (current := upcoming.result()) is not None:
+            upcoming = reader.submit(next, source, None)
+            yield current
 
 
 def _check_headers(files: Sequence[ImportFile]) -> None:

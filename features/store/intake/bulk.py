@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608  statements are made of the names that tables.py declares, never of what a file holds
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from features.store.columns import ImportTable
 from features.store.db import frame_schema, read_frame
 
 _SQLITE: Final = "sqlite"
+_ROWS_A_SLICE: Final = 1_024
 
 
 class BulkTable:
@@ -100,8 +102,12 @@ class BulkTable:
         return name
 
     def _execute_many(self, statement: str, rows: pl.DataFrame) -> int:
-        cursor = self._driver().executemany(statement, _with_days_as_text(rows).rows())
-        return int(cursor.rowcount)
+        key = [name for name in self._table.key if name in rows.columns]
+        if not rows[key[0]].is_sorted():
+            # Rows with the same key keep their order, so that the first of them still counts; neighbours in the
+            # tree are written together, which makes up for files in any order.
+            rows = rows.sort(key, maintain_order=True)
+        return int(self._driver().executemany(statement, _tuples(rows)).rowcount)
 
     def _copy(self, statement: str, rows: pl.DataFrame) -> None:
         # In this form an empty text is NULL; ingest keeps no empty texts.
@@ -115,9 +121,13 @@ class BulkTable:
         return driver
 
 
-def _with_days_as_text(rows: pl.DataFrame) -> pl.DataFrame:
-    """SQLite keeps a date as its text."""
-    return rows.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))
+def _tuples(rows: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The rows for the driver, made a few at a time: they are bound and gone while still in the cache."""
+    rows = rows.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))  # SQLite keeps a date as its text
+    return chain.from_iterable(
+        zip(*(column.to_list() for column in slice_), strict=True)
+        for slice_ in rows.iter_slices(_ROWS_A_SLICE)
+    )
 
 
 def _literal(value: str | int) -> str:

@@ -15,6 +15,7 @@ from features.store.intake.values import (
     BIGGEST,
     FLAGS,
     SAYS_NONE,
+    SPACES,
     Odd,
     Value,
     parse_value,
@@ -158,7 +159,7 @@ def _quick_text(cells: pl.Series, column: ImportColumn) -> pl.Series:
         cells = cells.cast(pl.String)
     if cells.dtype != pl.String:
         return _nothing(cells, pl.String)
-    stripped = cells.str.strip_chars()
+    stripped = cells.str.strip_chars(SPACES)
     has_nul = stripped.str.contains("\0", literal=True)
     return _where(
         stripped, (stripped != "") & (stripped.str.len_chars() <= (column.at_most or BIGGEST)) & ~has_nul
@@ -174,7 +175,7 @@ def _quick_note(cells: pl.Series, column: ImportColumn) -> pl.Series:
 
 def _quick_path(cells: pl.Series, column: ImportColumn) -> pl.Series:
     read = _quick_text(cells, column)
-    return _where(read, ~read.str.contains(r"(^|/)\s*(/|$)"))
+    return _where(read, ~read.str.contains(rf"(^|/)[{SPACES}]*(/|$)"))
 
 
 def _quick_never(cells: pl.Series, _column: ImportColumn) -> pl.Series:

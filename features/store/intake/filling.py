@@ -11,10 +11,10 @@ from sqlmodel import Session
 from features.store.columns import History, ImportTable
 from features.store.db import frame_schema
 from features.store.intake.bulk import BulkTable
-from features.store.intake.checked import FILE, LINE, good_rows, read_cells, with_every_column
+from features.store.intake.checked import FILE, LINE, good_rows, with_every_column
 from features.store.intake.chunks import Chunk
 from features.store.intake.references import References, unknown_id, unknown_own_ids
-from features.store.intake.rejects import Code, Fault, RejectReport, shown
+from features.store.intake.rejects import Code, Fault, Findings, RejectReport, shown
 from features.store.intake.shares import GROUP, check_shares
 from features.store.intake.spill import Spill
 from features.store.intake.versions import settle_versions
@@ -57,9 +57,8 @@ class Filling:
         self._waiting = Spill(folder, table.key[0]) if _is_judged_together(table) else None
         self._n_seen = 0
 
-    def take(self, chunk: Chunk, file_number: int) -> None:
-        """Check the rows of a chunk, and write the good ones or keep them for `finish`."""
-        cells, findings = read_cells(self._table, chunk)
+    def take(self, chunk: Chunk, cells: pl.DataFrame, findings: Findings, file_number: int) -> None:
+        """Check what the rows of a chunk refer to, and write the good ones or keep them for `finish`."""
         rows = good_rows(
             self._table, chunk, cells, findings, self._references, self._report, file_number=file_number
         )

@@ -30,6 +30,9 @@ FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
 SAYS_NONE: Final = frozenset({"false", "no", "none", "0"})
 """What stands in a note that says there is none."""
 
+SPACES: Final = " \t\r\n\v\f\u00a0\u3000\ufeff"
+"""What is taken off both ends of a text; a full-width space is one too."""
+
 _ID = re.compile(ID_PATTERN.removesuffix("$"), re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -124,13 +127,13 @@ def _list(
     value: str, column: ImportColumn, parse: Callable[[str, ImportColumn], str | None], code: Code
 ) -> str | None:
     parts = value.split(";")
-    if not all(part.strip() for part in parts):
+    if not all(part.strip(SPACES) for part in parts):
         raise Odd(code, f"{_quoted(value)} has an empty place; write one ; between two, none at the ends")
     return ";".join(sorted({part for part in (parse(part, column) for part in parts) if part}))
 
 
 def _text(value: str, column: ImportColumn) -> str | None:
-    stripped = value.strip()
+    stripped = value.strip(SPACES)
     if "\0" in stripped:
         raise Odd(Code.BAD_TEXT, "a NUL character stands in it; remove it")
     if column.at_most is not None and len(stripped) > column.at_most:
@@ -139,12 +142,12 @@ def _text(value: str, column: ImportColumn) -> str | None:
 
 
 def _note(value: str, column: ImportColumn) -> str | None:
-    return None if value.strip().lower() in SAYS_NONE else _text(value, column)
+    return None if value.strip(SPACES).lower() in SAYS_NONE else _text(value, column)
 
 
 def _path(value: str, column: ImportColumn) -> str | None:
     stripped = _text(value, column)
-    if stripped is not None and not all(step.strip() for step in stripped.split("/")):
+    if stripped is not None and not all(step.strip(SPACES) for step in stripped.split("/")):
         raise Odd(Code.BAD_TEXT, f"{_quoted(value)} has an empty step; write it like beauty/skincare/mask")
     return stripped
 
