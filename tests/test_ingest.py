@@ -175,6 +175,30 @@ def test_values_are_kept_exactly(store: Engine, tmp_path: Path) -> None:
     assert rows(store, "SELECT DISTINCT source FROM listings", {"source": text}) == [("operator",)]
 
 
+@pytest.mark.parametrize(
+    "title", ['"', "a\rb", "a\r\nb", "a\nb", "\\.", "\\N", "NULL", "a,b", "'; --", "😀", "a\tb", "null"]
+)
+def test_awkward_texts_are_kept(title: str, store: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "1"
+    folder.mkdir()
+    pl.DataFrame({"brand_id": ["b1"], "name": [title]}).write_parquet(folder / "brands.parquet")
+    run(store, folder).require_all()
+    assert rows(store, "SELECT name FROM brands", {"name": pl.String}) == [(title,)]
+    assert run(store, folder).tables["brands"].n_unchanged == 1
+
+
+def test_floats_come_back_to_the_last_bit(store: Engine, tmp_path: Path) -> None:
+    folder, hours = tmp_path / "1", [0.1 + 0.2, 1e-300, 5e-324, 1.7976931348623157e308, 1 / 3]
+    write(folder, anchors="anchor_id,name\na1,x\n")
+    pl.DataFrame(
+        {"anchor_id": "a1", "observed_on": [f"2026-01-0{day}" for day in range(1, 6)], "reply_hours": hours}
+    ).write_parquet(folder / "anchor_stats.parquet")
+    run(store, folder).require_all()
+    found = rows(store, "SELECT reply_hours AS h FROM anchor_stats ORDER BY observed_on", {"h": pl.Float64})
+    assert [hour for (hour,) in found] == hours
+    assert run(store, folder).tables["anchor_stats"].n_unchanged == 5
+
+
 def test_each_row_is_known_since_when_the_contract_says(store: Engine, tmp_path: Path) -> None:
     run(store, write(tmp_path / "market", **MARKET)).require_all()
     observed = parse_instant("2026-11-10T12:00:00+08:00")
@@ -400,6 +424,15 @@ def test_what_does_not_fit_in_memory_is_judged_the_same(
     assert run(store, folder, skip_bad=True).tables == in_memory.tables
     assert report(folder, "skus") == expected
     assert 0 < in_memory.tables["skus"].n_rejected < n
+
+
+def test_with_several_files_for_a_table_a_report_names_the_file(store: Engine, tmp_path: Path) -> None:
+    first = write(tmp_path / "1", brands="brand_id,name\nb1,x\n")
+    second = write(tmp_path / "2", brands="brand_id,name\nb1,y\nb 2,x\n")
+    imported = run(store, first, second, skip_bad=True)
+    assert report(first, "brands") == [(2, "name", "KEY_CONFLICT"), (3, "brand_id", "BAD_ID")]
+    assert str(second / "brands.csv") in (tmp_path / "rejects" / "brands.csv").read_text()
+    assert imported.tables["brands"].n_new == 1
 
 
 # Killed

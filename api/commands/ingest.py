@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from api.commands.options import Database, Home, Json, Policy, open_store
 from features.settings import read_settings
@@ -92,7 +93,7 @@ def _print(imported: Imported, *, dry_run: bool, skip_bad: bool) -> None:
     table.add_column("report", overflow="fold")
     for name, counts in imported.tables.items():
         numbers = (f"{number:,}" for number in (counts.n_new, counts.n_unchanged, counts.n_rejected))
-        table.add_row(name, *numbers, str(counts.report or ""))
+        table.add_row(name, *numbers, Text(str(counts.report or "")))
     out.print(table)
     for path in imported.left_alone:
         out.print(f"left alone, no import file: {path}", markup=False)

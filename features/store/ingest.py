@@ -121,8 +121,9 @@ def _fill(
     references = References(session)
     tables: dict[str, TableImport] = {}
     with TemporaryDirectory(prefix="fenxiao-ingest-") as folder:
-        for name, files in groupby(found, key=lambda file: file.table.name):
-            with closing(RejectReport(rejects, name)) as report:
+        for name, group in groupby(found, key=lambda file: file.table.name):
+            files = list(group)
+            with closing(RejectReport(rejects, name, [file.path for file in files])) as report:
                 filling = Filling(
                     session,
                     TABLES[name],

@@ -48,11 +48,21 @@ class BulkTable:
             f"INSERT INTO {name} ({columns}) SELECT {values} FROM {staged} ON CONFLICT ({key}) DO NOTHING"
         ).rowcount
 
-    def stored(self, wanted: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def stored(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """The stored rows that agree with one of the wanted rows in all of *their* columns; any order."""
-        return self._look_up(
-            "wanted", wanted.unique(maintain_order=True), wanted.columns, columns or list(self._schema)
+        asked = wanted.unique(maintain_order=True)
+        return self._look_up("wanted", asked, wanted.columns, list(self._schema))
+
+    def latest(self, ids: pl.Series) -> pl.DataFrame:
+        """Of those of the (different) ids that are stored, when their latest row was known; any order."""
+        key = self._table.key[0]
+        staged = self._stage("wanted", pl.DataFrame({key: ids}))
+        at = f"SELECT MAX(stored.known_at) FROM {self._table.name} AS stored WHERE stored.{key} = asked.{key}"
+        schema = {name: self._schema[name] for name in (key, "known_at")}
+        rows = read_frame(
+            self._session, f"SELECT {key}, ({at}) AS known_at FROM {staged} AS asked", {}, schema
         )
+        return rows.drop_nulls()
 
     def contradicted(self, rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:
         """The stored rows that have the key of one of the rows and another content; any order.

@@ -43,7 +43,7 @@ class References:
         return known_at
 
     def find(self, table_name: str, ids: pl.Series) -> dict[str, int]:
-        """Those of the (different) ids that are stored, with when one of their rows was known."""
+        """Those of the (different) ids that are stored, with when their latest row was known."""
         if table_name not in self._tables:
             self._tables[table_name] = BulkTable(self._session, TABLES[table_name])
             self._known_at[table_name] = {}
@@ -54,10 +54,8 @@ class References:
             if len(remembered) + len(unsure) > _REMEMBERED:
                 remembered.clear()
                 unsure = wanted
-            key = TABLES[table_name].key[0]
-            found = self._tables[table_name].stored(
-                pl.DataFrame({key: pl.Series(unsure, dtype=pl.String)}), [key, "known_at"]
-            )
+            found = self._tables[table_name].latest(pl.Series(unsure, dtype=pl.String))
+            key = found.columns[0]
             remembered |= dict(zip(found[key].to_list(), found["known_at"].to_list(), strict=True))
         return {name: remembered[name] for name in wanted if name in remembered}
 

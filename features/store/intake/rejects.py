@@ -1,7 +1,7 @@
 """Which rows could not be taken, and why? Every bad row of an import once, in `rejects/<table>.csv`."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -63,8 +63,9 @@ class Findings:
 class RejectReport:
     """`rejects/<table>.csv`, written when there is something to write; one of an earlier import is taken away."""
 
-    def __init__(self, folder: Path, table: str) -> None:
+    def __init__(self, folder: Path, table: str, files: Sequence[Path]) -> None:
         self.path = folder / f"{table}.csv"
+        self._files = files
         self.n_rejected = 0
         self._held: list[tuple[int, int, Fault]] = []
         self._spilled = False
@@ -94,22 +95,23 @@ class RejectReport:
                 writer = csv.writer(file, lineterminator="\n")
                 if not self._spilled:
                     writer.writerow(("line", *Fault._fields))
-                writer.writerows((line, *_printable(fault)) for _, line, fault in self._held)
+                writer.writerows((line, *self._printable(file, fault)) for file, line, fault in self._held)
             if is_last:
                 aside.replace(self.path)
         self._held.clear()
         self._spilled = True
+
+    def _printable(self, file_number: int, fault: Fault) -> tuple[str, str, str, str]:
+        value = fault.value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        # Where one file fills the table, its name says nothing.
+        where = f"{self._files[file_number]}: " if len(self._files) > 1 else ""
+        return fault.column, shown(value), str(fault.code), f"{where}{fault.sentence}"
 
 
 def shown(value: object) -> str:
     """A value as it stands in a report: not too long."""
     text = str(value)
     return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
-
-
-def _printable(fault: Fault) -> tuple[str, str, str, str]:
-    clean = fault.value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    return fault.column, shown(clean), str(fault.code), fault.sentence
 
 
 class _as_wrong_input:  # noqa: N801  reads as the words it stands in for

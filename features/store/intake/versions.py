@@ -19,10 +19,11 @@ _DAWN_US: Final = microseconds(DAWN)
 def settle_versions(
     table: ImportTable, rows: pl.DataFrame, stored: pl.DataFrame, *, now: datetime
 ) -> pl.Series:
-    """For each row the microsecond from which it holds; `stored` are all versions of the rows' ids.
+    """For each row the microsecond from which it holds.
 
     `rows` come in the order of the import (`_seq`), with `known_at` null where no `observed_at` is given; all rows
-    of an id are among them.
+    of an id are among them. `stored` holds the latest version of every id that has a row without date, and all of
+    them where it has rows with one too.
     """
     assert isinstance(table.known_by, History)
     key = table.key[0]
