@@ -13,7 +13,7 @@ import polars as pl
 
 from features.history import Level
 from features.kernels import F32, F64, I32, I64, find, jit, row_starts
-from features.shelf import Shelf
+from features.shelf import Shelf, coded
 
 N_NEAREST = 24
 N_PROFILE_TOKENS = 256
@@ -77,10 +77,8 @@ def _tokens(titles: pl.Series) -> tuple[I32, I32, int]:
         schema={"word": pl.String, "token": pl.List(pl.String)},
     ).explode("token")
     tokens = words.join(pieces, on="word").select("sku", "token").unique().sort("sku", "token")
-    names = tokens["token"].unique().sort()
-    places = pl.Series(np.arange(len(names), dtype=np.int32))
-    coded = tokens["token"].replace_strict(names, places, return_dtype=pl.Int32).to_numpy()
-    return tokens["sku"].cast(pl.Int32).to_numpy(), coded, len(names)
+    names, token = coded(tokens["token"])
+    return tokens["sku"].cast(pl.Int32).to_numpy(), token, len(names)
 
 
 def _pieces(run: str) -> list[str]:

@@ -67,9 +67,9 @@ def read_shelf(facts: Facts) -> Shelf:
     rows = latest.sort("category", "sku_id")
     place = np.empty(len(rows), np.int32)
     place[rows["sku"].to_numpy()] = np.arange(len(rows), dtype=np.int32)
-    brand_ids, brand = _coded(rows["brand_id"])
-    paths, category = _coded(rows["category"])
-    tops, top = _coded(rows["category"].str.split("/").list.first())
+    brand_ids, brand = coded(rows["brand_id"])
+    paths, category = coded(rows["category"])
+    tops, top = coded(rows["category"].str.split("/").list.first())
     price_fen = rows["list_price_fen"].cast(pl.Int64).to_numpy()
     return Shelf(
         ids=rows["sku_id"],
@@ -96,6 +96,14 @@ def read_shelf(facts: Facts) -> Shelf:
     )
 
 
+def coded(column: pl.Series) -> tuple[pl.Series, I32]:
+    """Distinct values, ascending, and each row's place among them."""
+    distinct = column.unique().sort()
+    places = pl.Series(np.arange(len(distinct), dtype=np.int32))
+    found = column.replace_strict(distinct, places, return_dtype=pl.Int32)
+    return distinct, found.cast(pl.Int32).to_numpy()  # an empty column comes back as it was
+
+
 def _price_bands(price_fen: I64) -> I32:
     """Eighths of the price range by count: a market's own bands, whatever its currency's habits."""
     if not len(price_fen):
@@ -103,13 +111,6 @@ def _price_bands(price_fen: I64) -> I32:
     ranked = np.sort(price_fen)
     edges = ranked[[len(ranked) * band // N_PRICE_BANDS for band in range(1, N_PRICE_BANDS)]]
     return np.searchsorted(edges, price_fen, side="right").astype(np.int32)
-
-
-def _coded(column: pl.Series) -> tuple[pl.Series, I32]:
-    """Distinct values, ascending, and each row's place among them."""
-    distinct = column.unique().sort()
-    places = pl.Series(np.arange(len(distinct), dtype=np.int32))
-    return distinct, column.replace_strict(distinct, places, return_dtype=pl.Int32).to_numpy()
 
 
 def _is(column: pl.Series, value: str) -> F32:
