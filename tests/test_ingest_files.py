@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as parquet_writer
 from sqlalchemy import Engine
 
 from features.errors import WrongInput
@@ -345,6 +347,13 @@ def test_a_parquet_column_of_the_wrong_type_is_reported_row_by_row(
     assert imported.tables[table].n_rejected == 2
     with (tmp_path / "rejects" / f"{table}.csv").open(newline="") as stream:
         assert [(row["line"], row["code"]) for row in csv.DictReader(stream)] == [("1", code), ("2", code)]
+
+
+def test_parquet_text_that_is_not_utf8_is_refused(empty: Engine, tmp_path: Path) -> None:
+    raw = pa.array([b"\xc7\xe0\xb4\xc9"])  # 青瓷 in GBK
+    text = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+    parquet_writer.write_table(pa.table({"brand_id": ["b1"], "name": text}), tmp_path / "brands.parquet")
+    assert "UTF8" in refusal(empty, tmp_path / "brands.parquet")
 
 
 def test_a_report_is_in_the_order_of_the_lines_and_goes_when_there_is_nothing_to_report(

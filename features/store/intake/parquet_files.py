@@ -18,6 +18,7 @@ def read_parquet(file: ImportFile) -> Iterator[Chunk]:
     with _opened(file) as source:
         n_rows, n_read = source.metadata.num_rows, 0
         for batch in source.iter_batches(batch_size=CHUNK_ROWS, use_threads=False):
+            batch.validate(full=True)  # text that is not UTF-8 would bring the whole process down later
             frame = pl.from_arrow(batch)
             assert isinstance(frame, pl.DataFrame)
             lines = pl.int_range(n_read + 1, n_read + len(frame) + 1, eager=True)
@@ -39,9 +40,9 @@ def _opened(file: ImportFile) -> Iterator[Any]:
         with parquet.ParquetFile(file.path) as source:
             check_header(file.table, source.schema_arrow.names, file.path)
             yield source
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:
         raise WrongInput(f"{file.path} is no Parquet file, or a damaged one: {error}") from error
     except OSError as error:
         raise WrongInput(f"{file.path} cannot be read: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:
-        raise WrongInput(f"{file.path} holds a type that no column takes: {error}") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise WrongInput(f"{file.path} is damaged, or holds a type that no column takes: {error}") from error
