@@ -15,6 +15,7 @@ import numpy as np
 from features.catalogue import NAMES
 from features.kernels import F32, F64, I32, I64, Bools
 from matcher.candidates.union import Side
+from matcher.outcome import unit_gmv
 from matcher.world import World
 from training.labels import Graded, Outcomes
 from training.recipe import Recipe
@@ -32,6 +33,8 @@ class Queries:
     """Rows in each query."""
     weight: F64
     """(n_rows,) of its query's age."""
+    unit_gmv_fen: F64
+    """(n_rows,) what a unit of the row's SKU brings."""
     n_dropped: int
     """Queries without a candidate that came to anything, or with nothing else: they teach nothing."""
 
@@ -48,6 +51,7 @@ class ListingRows:
     exposure: F64
     settled: Bools
     weight: F64
+    unit_gmv_fen: F64
 
 
 def draw_queries(
@@ -60,7 +64,9 @@ def draw_queries(
         owners = np.sort(rng.choice(owners, recipe.owners_a_side, replace=False))
     seeds = rng.integers(0, 2**31, len(owners))
 
-    def draw(place: int) -> tuple[F32, I32] | None:
+    brings = unit_gmv(world.snapshot)
+
+    def draw(place: int) -> tuple[F32, I32, F64] | None:
         owner = int(owners[place])
         found = world.candidates(side, owner, world.allowed(side, owner, new_only=new_only))
         rows, labels = graded.of(owner)
@@ -71,17 +77,21 @@ def draw_queries(
             return None
         nothing = np.flatnonzero(label == 0)
         if len(nothing) > recipe.negatives_a_query:
-            nothing = np.random.default_rng(seeds[place]).choice(nothing, recipe.negatives_a_query, replace=False)
+            nothing = np.random.default_rng(seeds[place]).choice(
+                nothing, recipe.negatives_a_query, replace=False
+            )
         kept = np.sort(np.concatenate([np.flatnonzero(label > 0), nothing]))
-        return world.matrix(side, owner, found.take(kept)), label[kept]
+        skus = found.rows[kept] if side == "goods" else np.full(len(kept), owner)
+        return world.matrix(side, owner, found.take(kept)), label[kept], brings[skus]
 
-    drawn = [pair for pair in _each(draw, len(owners), threads) if pair is not None]
+    drawn = [query for query in _each(draw, len(owners), threads) if query is not None]
     weight = 0.5 ** (age_days / recipe.weight_half_life_days)
     return Queries(
-        matrix=_stacked([matrix for matrix, _ in drawn]),
-        label=np.concatenate([label for _, label in drawn]) if drawn else np.zeros(0, np.int32),
-        group=np.array([len(label) for _, label in drawn], np.int64),
-        weight=np.full(sum(len(label) for _, label in drawn), weight),
+        matrix=_stacked([matrix for matrix, _, _ in drawn]),
+        label=np.concatenate([label for _, label, _ in drawn]) if drawn else np.zeros(0, np.int32),
+        group=np.array([len(label) for _, label, _ in drawn], np.int64),
+        weight=np.full(sum(len(label) for _, label, _ in drawn), weight),
+        unit_gmv_fen=np.concatenate([unit for _, _, unit in drawn]) if drawn else np.zeros(0),
         n_dropped=len(owners) - len(drawn),
     )
 
@@ -116,6 +126,7 @@ def draw_listings(
         exposure=outcomes.exposure[kept],
         settled=outcomes.settled[kept],
         weight=np.full(len(kept), 0.5 ** (age_days / recipe.weight_half_life_days)),
+        unit_gmv_fen=unit_gmv(world.snapshot)[outcomes.sku[kept]],
     )
 
 
@@ -126,6 +137,7 @@ def joined(parts: Sequence[Queries]) -> Queries:
         label=np.concatenate([part.label for part in parts]),
         group=np.concatenate([part.group for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),
+        unit_gmv_fen=np.concatenate([part.unit_gmv_fen for part in parts]),
         n_dropped=sum(part.n_dropped for part in parts),
     )
 
@@ -141,6 +153,7 @@ def joined_listings(parts: Sequence[ListingRows]) -> ListingRows:
         exposure=np.concatenate([part.exposure for part in parts]),
         settled=np.concatenate([part.settled for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),
+        unit_gmv_fen=np.concatenate([part.unit_gmv_fen for part in parts]),
     )
 
 

@@ -1,6 +1,6 @@
 """How is a forest grown? `lightgbm.train` on queries or on listings, the same bytes from the same rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from features.kernels import F64, I32, I64
 from matcher.ranker import Ranker
 from training.dataset import ListingRows, Queries
 from training.labels import quintiles
-from training.metrics import grouped_ndcg
+from training.metrics import grouped_ndcg, paired
 from training.recipe import ForestSetting, Recipe
 
 
@@ -41,7 +41,7 @@ def fit_uptake(
         "metric": "ndcg",
         "eval_at": [10],
     }
-    return _grow(parameters, _ranked(queries), stop and _ranked(stop), recipe, rounds or setting.max_rounds)
+    return _grow(parameters, _ranked(queries), _ranked(stop) if stop else None, recipe, rounds or setting.max_rounds)
 
 
 def fit_value(listings: ListingRows, recipe: Recipe, *, threads: int, rounds: int | None = None) -> Grown:
@@ -74,36 +74,37 @@ def session_grades(listings: ListingRows, kept: I64) -> tuple[I32, I64]:
 
 def compare_settings(
     fit: Queries, stop: Queries, recipe: Recipe, *, threads: int
-) -> tuple[ForestSetting, int, list[Mapping[str, Any]]]:
+) -> tuple[Grown, ForestSetting, list[Mapping[str, Any]]]:
     """Each setting grown on the fit window and stopped on the early window; the best there by paired bootstrap.
 
     A later setting must be better than the best so far beyond doubt; otherwise the earlier one stays.
     """
-    from training.metrics import paired
-
     report: list[Mapping[str, Any]] = []
-    best: tuple[ForestSetting, int, F64] | None = None
+    best: tuple[Grown, ForestSetting, F64] | None = None
     for setting in recipe.settings:
         grown = fit_uptake(fit, recipe, setting, threads=threads, stop=stop)
         gain = np.asarray(recipe.label_gain)[stop.label]
-        values = grouped_ndcg(grown.ranker.score(stop.matrix), gain, stop.group)
-        values = np.nan_to_num(values)
+        values = np.nan_to_num(grouped_ndcg(grown.ranker.score(stop.matrix), gain, stop.group))
         entry: dict[str, Any] = {"setting": setting.name, "rounds": grown.rounds, "ndcg10": float(values.mean())}
-        if best is None:
-            best = (setting, grown.rounds, values)
-        else:
+        if best is not None:
             entry["against_best"] = paired(values, best[2])
-            if entry["against_best"][1] > 0:
-                best = (setting, grown.rounds, values)
+        if best is None or entry["against_best"][1] > 0:
+            best = (grown, setting, values)
         report.append(entry)
     assert best is not None, "a recipe names at least one setting"
     return best[0], best[1], report
 
 
 def _grow(
-    parameters: Mapping[str, Any], rows: lightgbm.Dataset, stop: lightgbm.Dataset | None, recipe: Recipe, rounds: int
+    parameters: Mapping[str, Any],
+    rows: lightgbm.Dataset,
+    stop: lightgbm.Dataset | None,
+    recipe: Recipe,
+    rounds: int,
 ) -> Grown:
-    callbacks = [lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False)] if stop else []
+    callbacks: list[Callable[..., Any]] = []
+    if stop is not None:
+        callbacks.append(lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False))
     booster = lightgbm.train(
         dict(parameters), rows, rounds, valid_sets=[stop] if stop else [], callbacks=callbacks
     )

@@ -36,16 +36,20 @@ class Recipe:
     """How far ahead an uptake label looks."""
     origin_step_days: int = 14
     """Between the instants at which training lists are drawn."""
-    n_origins: int = 9
+    n_origins: int = 8
     """At most so many, newest first; `min_history_days` of facts must lie before each."""
+    n_fit_origins: int = 5
+    """Of them, at most so many for the twin that is judged."""
     min_history_days: int = 60
-    gap_days: int = 2
+    gap_days: int = 14
     """Between the end of one window's labels and the origin of the next window."""
-    owners_a_side: int = 600
+    owners_a_side: int = 350
     """Queries drawn at each origin, for either direction and mode."""
-    negatives_a_query: int = 150
-    listing_rows_an_origin: int = 25_000
+    negatives_a_query: int = 90
+    listing_rows_an_origin: int = 15_000
     """Rows for the value ranker and the outcome model."""
+    judged_owners: int = 1_000
+    """At most so many queries of a direction are replayed on the judge window."""
     settlement_days: int = 14
     """Outcomes younger than this wait where the market settles at all."""
     weight_half_life_days: float = 120.0
@@ -79,6 +83,7 @@ class Recipe:
 
 FAST = Recipe(
     n_origins=4,
+    n_fit_origins=3,
     owners_a_side=120,
     negatives_a_query=80,
     listing_rows_an_origin=6_000,

@@ -35,6 +35,6 @@ def split_time(facts: Facts, recipe: Recipe) -> Split:
     judge = newest if newest >= earliest else None
     stop = newest - span if newest - span >= earliest else None
     fit = tuple(
-        origin for k in range(recipe.n_origins) if (origin := newest - 2 * span - k * step) >= earliest
+        origin for k in range(recipe.n_fit_origins) if (origin := newest - 2 * span - k * step) >= earliest
     )
     return Split(judge=judge, stop=stop, fit=fit, everything=everything)

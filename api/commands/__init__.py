@@ -11,8 +11,14 @@ from typing import Annotated
 import typer
 
 from api.commands import models
+from api.commands.demo import demo
+from api.commands.evaluate import evaluate
+from api.commands.features import list_features
 from api.commands.ingest import ingest_files
+from api.commands.lists import goods, shortlist
+from api.commands.nightly import nightly
 from api.commands.rate import show_rate
+from api.commands.why import explain_pairing
 from features.errors import FenxiaoError
 
 app = typer.Typer(
@@ -22,8 +28,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command("demo")(demo)
 app.command("ingest")(ingest_files)
+app.command("nightly")(nightly)
+app.command("goods")(goods)
+app.command("shortlist")(shortlist)
 app.command("rate")(show_rate)
+app.command("why")(explain_pairing)
+app.command("evaluate")(evaluate)
+app.command("features")(list_features)
 app.add_typer(models.app, name="models")
 
 

@@ -1,31 +1,36 @@
 """What can be said after any command? Where the store, the home and the policy are; and how the store is opened."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import Engine
 
+from features.anchor import TIERS
+from features.errors import WrongInput
 from features.settings import Settings
 from features.store.db import open_engine
 from features.store.migrations import upgrade
+from features.units import parse_rate, parse_yuan
+from matcher.request import Filters
 
 Database = Annotated[
     str | None,
     typer.Option(
-        "--database", metavar="URL", help="The store. [env: MATCHER_DATABASE_URL]", show_default=False
+        "--database", metavar="URL", help="The store. \\[env: MATCHER_DATABASE_URL]", show_default=False
     ),
 ]
 Home = Annotated[
     Path | None,
     typer.Option(
-        "--home", metavar="FOLDER", help="Models and reports. [env: MATCHER_HOME]", show_default=False
+        "--home", metavar="FOLDER", help="Models and reports. \\[env: MATCHER_HOME]", show_default=False
     ),
 ]
 Policy = Annotated[
     Path | None,
     typer.Option(
-        "--policy", metavar="FILE", help="The business's choices. [env: MATCHER_POLICY]", show_default=False
+        "--policy", metavar="FILE", help="The business's choices. \\[env: MATCHER_POLICY]", show_default=False
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
@@ -36,3 +41,75 @@ def open_store(settings: Settings) -> Engine:
     engine = open_engine(settings.database_url)
     upgrade(engine)
     return engine
+
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        metavar="DATE",
+        formats=["%Y-%m-%d"],
+        help="Use only what was known before that day began in Shanghai, facts and model alike. [default: now]",
+        show_default=False,
+    ),
+]
+Size = Annotated[int, typer.Option("--size", min=1, max=1_000, help="Lines in a list.")]
+NewOnly = Annotated[
+    bool, typer.Option("--new-only", help="Leave out what the pair sold together in the 365 days before.")
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Up to three reasons a line.")]
+Objective = Annotated[
+    str,
+    typer.Option(
+        help="What best first means: fit (likely taken up), gmv, commission, balanced (taken up and bringing)."
+    ),
+]
+Category = Annotated[
+    str | None, typer.Option(metavar="PATH", help="That category and all below it.", show_default=False)
+]
+MinPrice = Annotated[
+    str | None, typer.Option(metavar="YUAN", help="List price at least.", show_default=False)
+]
+MaxPrice = Annotated[str | None, typer.Option(metavar="YUAN", help="List price at most.", show_default=False)]
+MinRate = Annotated[
+    str | None, typer.Option(metavar="PERCENT", help="Commission rate at least.", show_default=False)
+]
+SupplyType = Annotated[
+    str | None, typer.Option(metavar="TYPE", help="source or brand goods.", show_default=False)
+]
+Tier = Annotated[
+    str | None, typer.Option(metavar="TIER", help="head, waist or tail anchors.", show_default=False)
+]
+Language = Annotated[str, typer.Option("--language", metavar="LANG", help="Of the reasons: en or zh.")]
+
+
+def read_filters(
+    category: str | None,
+    min_price: str | None,
+    max_price: str | None,
+    min_rate: str | None,
+    supply_type: str | None,
+    tier: str | None,
+) -> Filters:
+    """Filters as typed: prices in yuan, the rate in percent."""
+    if supply_type not in (None, "source", "brand"):
+        raise WrongInput(f"--supply-type {supply_type!r} is not known; name source or brand")
+    if tier is not None and tier not in TIERS:
+        raise WrongInput(f"--tier {tier!r} is not known; name head, waist or tail")
+    low = parse_yuan(min_price) if min_price is not None else None
+    high = parse_yuan(max_price) if max_price is not None else None
+    if low is not None and high is not None and low > high:
+        raise WrongInput(f"--min-price {min_price} is above --max-price {max_price}")
+    return Filters(
+        category=category,
+        min_price_fen=low,
+        max_price_fen=high,
+        min_rate_ppm=parse_rate(min_rate, "percent") if min_rate is not None else None,
+        supply_type=supply_type,
+        tier=tier,
+    )
+
+
+def read_day(as_of: datetime | None) -> date | None:
+    """The day that was named."""
+    return as_of.date() if as_of is not None else None

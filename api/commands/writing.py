@@ -1,0 +1,96 @@
+"""Where do the lists of everybody go? Into a CSV or Parquet file, a batch at a time, whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet
+from rich.progress import track
+
+from features.errors import WrongInput
+from matcher.engine import Chosen, Engine
+from matcher.request import ListRequest
+
+_LISTS_A_WRITE = 512
+
+
+def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int) -> tuple[int, int]:
+    """Write `owner, rank, other, score` for everybody; (lists, rows). The file appears when it is complete."""
+    if out.suffix not in (".csv", ".parquet"):
+        raise WrongInput(f"--out {out}: the name has to end in .csv or .parquet")
+    if not out.parent.is_dir():
+        raise WrongInput(f"--out {out}: there is no folder {out.parent}")
+    owners = engine.owners(request)
+    aside = out.with_name(f".{out.name}.part")
+    n_rows = 0
+    try:
+        with _Sink(aside, is_csv=out.suffix == ".csv") as sink:
+            for frame in _frames(engine, request, owners, threads):
+                sink.write(frame)
+                n_rows += len(frame)
+        os.replace(aside, out)
+    finally:
+        aside.unlink(missing_ok=True)
+    return len(owners), n_rows
+
+
+def _frames(engine: Engine, request: ListRequest, owners: list[int], threads: int) -> Iterator[pl.DataFrame]:
+    held: list[tuple[int, Chosen]] = []
+    lists = engine.choose_all(request, owners, threads=threads)
+    for one in track(lists, f"{request.side} lists", total=len(owners), disable=not os.isatty(2)):
+        held.append(one)
+        if len(held) == _LISTS_A_WRITE:
+            yield _frame(engine, request, held)
+            held = []
+    yield _frame(engine, request, held)
+
+
+def _frame(engine: Engine, request: ListRequest, lists: list[tuple[int, Chosen]]) -> pl.DataFrame:
+    snapshot = engine.world.snapshot
+    anchors, skus = snapshot.roster.ids, snapshot.shelf.ids
+    owner_ids, other_ids = (anchors, skus) if request.side == "goods" else (skus, anchors)
+    names = ("anchor_id", "sku_id") if request.side == "goods" else ("sku_id", "anchor_id")
+    rows = [int(row) for _, chosen in lists for row in chosen.rows]
+    return pl.DataFrame(
+        {
+            names[0]: owner_ids.gather([owner for owner, chosen in lists for _ in chosen.rows]),
+            "rank": pl.Series(
+                [k + 1 for _, chosen in lists for k in range(len(chosen.rows))], dtype=pl.Int64
+            ),
+            names[1]: other_ids.gather(rows),
+            "score": pl.Series(
+                [float(score) for _, chosen in lists for score in chosen.scores], dtype=pl.Float64
+            ),
+        }
+    )
+
+
+class _Sink:
+    """A file that is written a frame at a time."""
+
+    def __init__(self, path: Path, *, is_csv: bool) -> None:
+        self.path, self.is_csv = path, is_csv
+        self.writer: pyarrow.parquet.ParquetWriter | None = None
+        self.is_empty = True
+
+    def __enter__(self) -> "_Sink":
+        self.file = self.path.open("wb")
+        return self
+
+    def write(self, frame: pl.DataFrame) -> None:
+        if self.is_csv:
+            frame.write_csv(self.file, include_header=self.is_empty)
+        else:
+            rows = frame.to_arrow()
+            if self.writer is None:
+                self.writer = pyarrow.parquet.ParquetWriter(self.file, rows.schema)
+            self.writer.write_table(rows)
+        self.is_empty = False
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()

@@ -1,0 +1,244 @@
+"""Which goods for this anchor, which anchors for this SKU? The main path: candidates, rules, matrix, ranker, list.
+
+An `Engine` is one consistent world: a snapshot with its sources, rates and verdicts, a model, and the policy. It
+asks no database and no clock, and threads may share it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.catalogue import SOURCES
+from features.errors import UnknownId
+from features.kernels import F32, F64, I32, I64, Bools
+from matcher.candidates.union import Candidates, Side
+from matcher.explain import Reason, explain
+from matcher.list_ import ListTerms, choose
+from matcher.model import Model
+from matcher.outcome import Expected, unit_gmv
+from matcher.request import ListRequest
+from matcher.world import World
+
+_OWNERS_A_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A list of rows with their scores, best first."""
+
+    rows: I32
+    scores: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """One line of a list, with what its reader decides by."""
+
+    rank: int
+    anchor_id: str
+    sku_id: str
+    score: float
+    rate_ppm: int | None
+    expected: Expected | None
+    """Of one pairing: arrays of length 1; nothing where no model serves."""
+    reasons: Sequence[Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class PairingList:
+    """An answer: the pairings, and an account of what was left out."""
+
+    owner_id: str
+    pairings: Sequence[Pairing]
+    model_version: str
+    snapshot_at_us: int
+    policy_version: str
+    considered: int
+    """Candidates that were ranked."""
+    left_out: Mapping[str, int]
+    """Reason -> how many of the rows that pass the filters; `NOT_A_CANDIDATE` is no refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One consistent world. Without a model the named source ranks, and the answer says so."""
+
+    world: World
+    model: Model | None
+    best_source: Mapping[Side, str]
+    unit_gmv_fen: F64
+    """(n_skus,) what a unit brings."""
+
+    @property
+    def version(self) -> str:
+        """What ranks here; for both directions where a source does."""
+        if self.model is not None:
+            return self.model.version
+        return "source:" + "+".join(dict.fromkeys(self.best_source.values()))
+
+    def answer(self, request: ListRequest) -> PairingList:
+        """At most `request.size` pairings, best first; outcomes and reasons for the returned page alone."""
+        among, refused = self.among(request)
+        found, matrix, scores = self.rank(request, among)
+        places = choose(scores, self._terms(request, found))
+        page = found.take(places)
+        rows = matrix[places] if matrix is not None else None
+        anchors, skus = self._pairs(request.side, request.owner, page.rows)
+        rate_ppm = self.world.rates.at(anchors, skus)
+        expected = self._expected(rows, skus, rate_ppm)
+        reasons = self._reasons(request, rows, len(places))
+        roster, shelf = self.world.snapshot.roster, self.world.snapshot.shelf
+        return PairingList(
+            owner_id=(roster.ids if request.side == "goods" else shelf.ids)[request.owner],
+            pairings=[
+                Pairing(
+                    rank=k + 1,
+                    anchor_id=roster.ids[int(anchors[k])],
+                    sku_id=shelf.ids[int(skus[k])],
+                    score=float(scores[places[k]]),
+                    rate_ppm=int(rate_ppm[k]) if rate_ppm[k] >= 0 else None,
+                    expected=expected.take(k) if expected is not None else None,
+                    reasons=reasons[k],
+                )
+                for k in range(len(places))
+            ],
+            model_version=self.model_version(request.side),
+            snapshot_at_us=self.world.snapshot.as_of_us,
+            policy_version=self.world.policy.version,
+            considered=len(found.rows),
+            left_out=refused | {"NOT_A_CANDIDATE": int(among.sum()) - len(found.rows)},
+        )
+
+    def choose(self, request: ListRequest) -> Chosen:
+        """The rows of a list and their scores, without what a reader sees: for lists of everybody."""
+        among, _ = self.among(request)
+        found, _, scores = self.rank(request, among)
+        places = choose(scores, self._terms(request, found))
+        return Chosen(rows=found.rows[places], scores=scores[places])
+
+    def choose_all(
+        self, request: ListRequest, owners: Sequence[int], *, threads: int
+    ) -> Iterator[tuple[int, Chosen]]:
+        """The lists of many owners, in their order, a batch at a time; the answer does not depend on `threads`."""
+
+        def one(owner: int) -> Chosen:
+            return self.choose(replace(request, owner=owner))
+
+        with ThreadPoolExecutor(threads) as pool:
+            for begin in range(0, len(owners), _OWNERS_A_BATCH):
+                batch = owners[begin : begin + _OWNERS_A_BATCH]
+                yield from zip(batch, pool.map(one, batch), strict=True)
+
+    def owners(self, request: ListRequest) -> list[int]:
+        """Who gets a list when everybody is asked for: those that pass the filters and are there."""
+        if request.side == "goods":
+            there = self.world.snapshot.roster.has_joined & request.filters.anchors(self.world.snapshot)
+        else:
+            there = self.world.verdicts.allowed & request.filters.skus(self.world.snapshot)
+        return [int(row) for row in np.flatnonzero(there)]
+
+    def model_version(self, side: Side) -> str:
+        """What ranked a list of this side."""
+        return self.model.version if self.model is not None else f"source:{self.best_source[side]}"
+
+    def row(self, side: Side, owner_id: str) -> int:
+        """An owner's row; UnknownId where the snapshot does not know it."""
+        ids = self.world.snapshot.roster.ids if side == "goods" else self.world.snapshot.shelf.ids
+        found = (ids == owner_id).arg_true()
+        if not len(found):
+            kind = "anchor" if side == "goods" else "SKU"
+            raise UnknownId(f"{kind} {owner_id!r} was not known at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC")
+        return int(found[0])
+
+    def rows_of_brand(self, brand_id: str) -> list[int]:
+        """The rows of a brand's SKUs; UnknownId where the snapshot knows none."""
+        shelf = self.world.snapshot.shelf
+        rows = (shelf.rows["brand_id"] == brand_id).arg_true().to_list()
+        if not rows:
+            raise UnknownId(f"brand {brand_id!r} had no SKU at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC")
+        return rows
+
+    def among(self, request: ListRequest) -> tuple[Bools, dict[str, int]]:
+        """Rows that may be candidates, and how many of those that pass the filters each rule refused."""
+        world, snapshot = self.world, self.world.snapshot
+        skus, anchors = request.filters.skus, request.filters.anchors
+        if request.side == "goods":
+            passed, owner_passes = skus(snapshot), bool(anchors(snapshot)[request.owner])
+            refused = {reason: int((rows & passed).sum()) for reason, rows in world.verdicts.refused.items()}
+        else:
+            passed, owner_passes = anchors(snapshot), bool(skus(snapshot)[request.owner])
+            refused = {"NOT_JOINED": int((~snapshot.roster.has_joined & passed).sum())}
+            for reason, rows in world.verdicts.refused.items():
+                refused[reason] = int(passed.sum()) if rows[request.owner] else 0
+            owner_passes = owner_passes and bool(world.verdicts.allowed[request.owner])
+        if not owner_passes:
+            passed = np.zeros_like(passed)
+        among = world.allowed(request.side, request.owner, new_only=False, among=passed)
+        if request.filters.min_rate_ppm is not None:
+            rows = np.flatnonzero(among).astype(np.int32)
+            rate = world.rates.at(*self._pairs(request.side, request.owner, rows))
+            among[rows[rate < request.filters.min_rate_ppm]] = False
+        if request.new_only:
+            sold = world.sold_together(request.side, request.owner)
+            refused["SOLD_TOGETHER"] = int(among[sold].sum())
+            among[sold] = False
+        return among, refused
+
+    def rank(self, request: ListRequest, among: Bools) -> tuple[Candidates, F32 | None, F64]:
+        """Candidates among those rows, what the ranker sees of them (nothing where a source ranks), their scores."""
+        found = self.world.candidates(request.side, request.owner, among)
+        if self.model is None:
+            column = SOURCES.index(self.best_source[request.side])
+            return found, None, found.scores[:, column].astype(np.float64)
+        matrix = self.world.matrix(request.side, request.owner, found)
+        anchors, skus = self._pairs(request.side, request.owner, found.rows)
+        rate_ppm = self.world.rates.at(anchors, skus)
+        scores = self.model.score(
+            request.objective,
+            request.side,
+            matrix,
+            self.unit_gmv_fen[skus],
+            rate_ppm,
+            new_only=request.new_only,
+        )
+        return found, matrix, scores
+
+    def _terms(self, request: ListRequest, found: Candidates) -> ListTerms:
+        owed, snapshot = self.world.policy.lists, self.world.snapshot
+        if request.side == "goods":
+            listings = snapshot.sku_block[found.rows, snapshot.column("sku", "sku_anchors_365d")]
+            return ListTerms(
+                size=request.size,
+                cap=owed.brand_cap,
+                group=snapshot.shelf.brand[found.rows],
+                reserved=listings < owed.newcomer_trials,
+                reserved_share=owed.newcomer_share,
+            )
+        days = snapshot.anchor_block[found.rows, snapshot.column("anchor", "anchor_days_on_air")]
+        small = (snapshot.roster.tier[found.rows] < 2) if owed.small_anchor_share else days < owed.newcomer_trials
+        return ListTerms(
+            size=request.size, reserved=small, reserved_share=owed.small_anchor_share or owed.newcomer_share
+        )
+
+    def _pairs(self, side: Side, owner: int, rows: I32) -> tuple[I32, I32]:
+        owners = np.full(len(rows), owner, np.int32)
+        return (owners, rows) if side == "goods" else (rows, owners)
+
+    def _expected(self, rows: F32 | None, skus: I32, rate_ppm: I64) -> Expected | None:
+        if self.model is None or rows is None:
+            return None
+        return self.model.outcome.expect(rows, self.unit_gmv_fen[skus], rate_ppm)
+
+    def _reasons(self, request: ListRequest, rows: F32 | None, n: int) -> Sequence[Sequence[Reason]]:
+        if not request.explain or self.model is None or rows is None:
+            return [()] * n
+        return explain(self.model.uptake(request.side), rows, voice=request.side)
+
+
+def build_engine(world: World, model: Model | None, best_source: Mapping[Side, str]) -> Engine:
+    """A world, what ranks in it, and what a unit of each SKU brings."""
+    return Engine(world=world, model=model, best_source=best_source, unit_gmv_fen=unit_gmv(world.snapshot))
+
+

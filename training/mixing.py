@@ -1,0 +1,153 @@
+"""How much of each? The weights of an objective's parts, chosen on the early window and never on the judge's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, get_args
+
+import numpy as np
+
+from features.kernels import F64, I64, Bools
+from matcher.balance import PAGE, balanced_scores
+from matcher.candidates.union import Side
+from matcher.engine import Engine
+from matcher.model import Balance, Mix, Model
+from training.dataset import ListingRows
+from training.fit import session_grades
+from training.labels import Graded
+from training.metrics import grouped_ndcg, ndcg, paired
+
+SHARES: Final = (0.0, 0.25, 0.5, 0.75)
+WEIGHTS: Final = (0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6)
+N_OWNERS: Final = 250
+N_RANKS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One replayed query: uptake scores, expected GMV, and what was relevant among the candidates."""
+
+    uptake: F64
+    gmv: F64
+    hit: Bools
+    n_relevant: int
+
+
+def choose_mix(
+    engine: Engine, graded: Mapping[Side, Graded], listings: ListingRows
+) -> tuple[Mix, Mapping[str, Any]]:
+    """Weights for the model of an engine at the early window's origin, and the figures behind them.
+
+    The value ranker gets the smallest share that nothing beats beyond doubt: none, where the outcome model alone
+    is as good. `balanced` gets the weight at which the worse of its two losses is least: NDCG@10 of uptake against
+    `fit`, expected GMV of the first page against `gmv`.
+    """
+    model = engine.model
+    assert model is not None, "there is nothing to mix without a model"
+    share, by_share = _value_share(model, listings)
+    engine = replace(engine, model=replace(model, mix=replace(model.mix, value_ranker=share)))
+    balances: dict[Side, Balance] = {}
+    report: dict[str, Any] = {"value_ranker": by_share}
+    for side in get_args(Side):
+        balances[side], report[f"balanced_{side}"] = _balance(engine, graded[side], side)
+    return Mix(share, balances["goods"], balances["shortlist"]), report
+
+
+def _value_share(model: Model, listings: ListingRows) -> tuple[float, Mapping[str, float]]:
+    kept = np.flatnonzero(listings.settled)
+    if model.goods_value is None or not len(kept):
+        return 0.0, {}
+    label, group = session_grades(listings, kept)
+    matrix, unit_gmv_fen = listings.matrix[kept], listings.unit_gmv_fen[kept]
+    values: dict[float, F64] = {}
+    for share in SHARES:
+        mixed = replace(model, mix=replace(model.mix, value_ranker=share))
+        scores = _by_group(group, _valued(mixed, matrix, unit_gmv_fen))
+        values[share] = grouped_ndcg(scores, np.exp2(label) - 1.0, group)
+    judged = ~np.isnan(values[0.0])
+    best = 0.0
+    for share in SHARES[1:]:
+        if judged.any() and paired(values[share][judged], values[best][judged])[1] > 0:
+            best = share
+    return best, {str(share): float(v[judged].mean()) for share, v in values.items() if judged.any()}
+
+
+def _valued(model: Model, matrix: Any, unit_gmv_fen: F64) -> Callable[[slice], F64]:
+    return lambda rows: model.value("goods", matrix[rows], unit_gmv_fen[rows])
+
+
+def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mapping[str, Any]]:
+    lists = _replayed(engine, graded, side, new_only=False)
+    if not lists:
+        return Balance(), {}
+    taken, taken_new = _taken(lists), _taken(_replayed(engine, graded, side, new_only=True))
+    most_taken = np.mean([_ndcg(one, one.uptake) for one in lists])
+    most_brought = sum(_brought(one, one.gmv) for one in lists)
+    report: dict[str, Any] = {}
+    best, best_kept = WEIGHTS[0], -1.0
+    for weight in WEIGHTS:
+        scores = [balanced_scores(one.uptake, one.gmv, np.array(taken), weight) for one in lists]
+        kept = [_ndcg(one, score) for one, score in zip(lists, scores, strict=True)]
+        brought = [_brought(one, score) for one, score in zip(lists, scores, strict=True)]
+        taken_kept, gmv_kept = float(np.mean(kept) / max(most_taken, 1e-12)), sum(brought) / max(most_brought, 1e-12)
+        report[str(weight)] = {"uptake_kept": taken_kept, "gmv_kept": gmv_kept}
+        if min(taken_kept, gmv_kept) > best_kept:
+            best, best_kept = weight, min(taken_kept, gmv_kept)
+    return Balance(best, taken, taken_new), report | {"chosen": best}
+
+
+def _replayed(engine: Engine, graded: Graded, side: Side, *, new_only: bool) -> Sequence[_List]:
+    model, world = engine.model, engine.world
+    assert model is not None, "there is nothing to mix without a model"
+    owners = np.flatnonzero(np.diff(graded.starts) > 0)
+    if len(owners) > N_OWNERS:
+        owners = owners[:: len(owners) // N_OWNERS]
+    lists = []
+    for owner in map(int, owners):
+        rows, labels = graded.of(owner)
+        relevant = rows[labels >= 3]
+        if new_only:
+            relevant = np.setdiff1d(relevant, world.sold_together(side, owner))
+        found = world.candidates(side, owner, world.allowed(side, owner, new_only=new_only))
+        if not len(relevant) or not len(found.rows):
+            continue
+        matrix = world.matrix(side, owner, found)
+        skus = found.rows if side == "goods" else np.full(len(found.rows), owner)
+        value = model.value(side, matrix, engine.unit_gmv_fen[skus])
+        lists.append(
+            _List(
+                uptake=model.uptake(side).score(matrix),
+                gmv=np.exp(value),
+                hit=np.isin(found.rows, relevant),
+                n_relevant=len(relevant),
+            )
+        )
+    return lists
+
+
+def _taken(lists: Sequence[_List]) -> tuple[float, ...]:
+    """Share of relevant rows at each uptake rank, made to fall."""
+    seen, hits = np.zeros(N_RANKS), np.zeros(N_RANKS)
+    for one in lists:
+        order = np.argsort(-one.uptake, kind="stable")[:N_RANKS]
+        seen[: len(order)] += 1
+        hits[: len(order)] += one.hit[order]
+    shares = np.minimum.accumulate((hits + 0.5) / (seen + 1.0))
+    return tuple(round(float(share), 6) for share in shares)
+
+
+def _ndcg(one: _List, scores: F64) -> float:
+    return ndcg(one.hit[np.argsort(-scores, kind="stable")[:10]], one.n_relevant)
+
+
+def _brought(one: _List, scores: F64) -> float:
+    """The page's expected GMV as a share of the best page's, so that a small anchor counts as a large."""
+    page = np.argsort(-scores, kind="stable")[:PAGE]
+    return float(one.gmv[page].sum() / max(np.sort(one.gmv)[-PAGE:].sum(), 1e-12))
+
+
+def _by_group(group: I64, score: Callable[[slice], F64]) -> F64:
+    parts, begin = [], 0
+    for size in group:
+        parts.append(score(slice(begin, begin + int(size))))
+        begin += int(size)
+    return np.concatenate(parts) if parts else np.zeros(0)

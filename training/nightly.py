@@ -1,0 +1,238 @@
+"""How does a night go? Facts, windows, rows, a twin that is judged, then the model that is published if the twin won.
+
+The twin is grown on the fit window, stopped by the early one and judged, with the whole matcher around it, on the
+newest. What is published is grown anew by the same recipe, with the rounds and weights that the twin's night
+chose, on all mature origins: fresher than what was judged, and made from no choice that saw the judge window.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, Final, get_args
+
+import lightgbm
+import numpy as np
+
+from features.catalogue import fingerprint
+from features.facts import Facts
+from features.snapshot import take_snapshot
+from features.units import DAY_US, from_microseconds, shanghai_day
+from matcher.candidates.union import Side
+from matcher.engine import build_engine
+from matcher.model import Mix, Model
+from matcher.policy import Policy
+from matcher.registry import Gate, Provenance
+from matcher.world import World, build_world
+from training.dataset import ListingRows, Queries, draw_listings, draw_queries, joined, joined_listings
+from training.fit import compare_settings, fit_uptake, fit_value
+from training.gate import Decision, judge
+from training.labels import grade, read_outcomes
+from training.mixing import choose_mix
+from training.outcome_fit import fit_outcome, measure_outcome
+from training.recipe import ForestSetting, Recipe
+from training.replay import Replay, best_source, replay
+from training.split import Split, split_time
+
+SIDES: Final[tuple[Side, ...]] = get_args(Side)
+Say = Callable[[str, float], None]
+"""Told of each step: what begins, and the share of the night that is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a night came to: nothing to serve where history is too short."""
+
+    model: Model | None
+    files: Mapping[str, bytes]
+    provenance: Provenance
+    decision: Decision
+    best_source: Mapping[Side, str]
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """All that is drawn at one origin."""
+
+    queries: Mapping[Side, tuple[Queries, ...]]
+    """All pairs, and new pairs."""
+    listings: ListingRows
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What the fit and the early window chose."""
+
+    settings: Mapping[Side, tuple[ForestSetting, int]]
+    mix: Mix
+
+
+def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say: Say) -> Night:
+    """From facts as known at a night to a judged and freshly grown model; nothing is written."""
+    split = split_time(facts, recipe)
+    origins = sorted({*split.everything, *split.fit, *([split.stop] if split.stop else [])})
+    drawn: dict[int, _Drawn] = {}
+    judge_world: World | None = None
+    stop_world: World | None = None
+    for place, origin in enumerate(origins):
+        say(f"lists as of {shanghai_day(from_microseconds(origin))}", 0.5 * place / len(origins))
+        world = build_world(take_snapshot(facts, origin), policy, threads=threads)
+        drawn[origin] = _draw(facts, world, recipe, threads)
+        judge_world = world if origin == split.judge else judge_world
+        stop_world = world if origin == split.stop else stop_world
+    if judge_world is None or split.judge is None:
+        return _too_short(facts, policy, recipe)
+    report: dict[str, Any] = {"origins": {str(shanghai_day(from_microseconds(o))): _sizes(drawn[o]) for o in origins}}
+    replays: dict[tuple[Side, bool], Replay] = {}
+    twin: Model | None = None
+    chosen: _Chosen | None = None
+    if stop_world is not None and split.fit:
+        twin, settings = _twin(drawn, split, recipe, threads, say, report)
+        early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
+        mix, report["mix"] = choose_mix(early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings)
+        twin, chosen = replace(twin, mix=mix), _Chosen(settings, mix)
+    say("replay of the whole matcher on the judge window", 0.72)
+    engine = build_engine(judge_world, twin, dict.fromkeys(SIDES, "popularity"))
+    graded = _graded(facts, judge_world, recipe)
+    for side in SIDES:
+        for new_only in (False, True):
+            replays[side, new_only] = replay(
+                engine, graded[side], side, new_only=new_only, most_owners=recipe.judged_owners, threads=threads
+            )
+    best = best_source({side: replays[side, False] for side in SIDES}, judge_world)
+    decision = judge(replays, recipe) if twin is not None else _no_twin()
+    model = _grow_all(drawn, split, chosen, recipe, threads, say) if chosen is not None else None
+    if twin is not None and model is not None:
+        report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
+        model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
+    files = model.to_files() if model is not None else {}
+    provenance = _provenance(facts, policy, recipe, decision, best, report)
+    return Night(model, files, provenance, decision, best, report)
+
+
+def _draw(facts: Facts, world: World, recipe: Recipe, threads: int) -> _Drawn:
+    age_days = (facts.as_of_us - world.snapshot.as_of_us) / DAY_US
+    outcomes = read_outcomes(facts, world.snapshot, recipe.label_days)
+    queries: dict[Side, tuple[Queries, ...]] = {}
+    for side in SIDES:
+        graded = grade(outcomes, side, world.n_owners(side), world.n_owners(_other(side)))
+        queries[side] = tuple(
+            draw_queries(world, graded, side, recipe, new_only=new_only, age_days=age_days, threads=threads)
+            for new_only in (False, True)
+        )
+    return _Drawn(queries, draw_listings(world, outcomes, recipe, age_days=age_days, threads=threads))
+
+
+def _twin(
+    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, say: Say, report: dict[str, Any]
+) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
+    """Grow on the fit window, stop and choose by the early one."""
+    assert split.stop is not None
+    early = drawn[split.stop]
+    settings: dict[Side, tuple[ForestSetting, int]] = {}
+    rankers = {}
+    for place, side in enumerate(SIDES):
+        say(f"forests for {side}, compared on the early window", 0.5 + 0.08 * place)
+        fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
+        grown, setting, report[f"settings_{side}"] = compare_settings(
+            fit, joined(early.queries[side]), recipe, threads=threads
+        )
+        rankers[side] = grown.ranker
+        settings[side] = (setting, grown.rounds)
+    say("value and outcomes", 0.66)
+    listings = joined_listings([drawn[origin].listings for origin in split.fit])
+    model = Model(
+        version="twin",
+        goods_uptake=rankers["goods"],
+        shortlist_uptake=rankers["shortlist"],
+        goods_value=fit_value(listings, recipe, threads=threads).ranker,
+        outcome=fit_outcome(listings, early.listings, recipe, threads=threads),
+        mix=Mix(),
+    )
+    return model, settings
+
+
+def _grow_all(
+    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int, say: Say
+) -> Model:
+    """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
+    rankers = {}
+    for place, side in enumerate(SIDES):
+        say(f"the published forest for {side}", 0.84 + 0.05 * place)
+        setting, rounds = chosen.settings[side]
+        rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
+        rankers[side] = fit_uptake(rows, recipe, setting, threads=threads, rounds=rounds).ranker
+    say("the published value and outcomes", 0.95)
+    everything = joined_listings([drawn[origin].listings for origin in split.everything])
+    older = joined_listings([drawn[origin].listings for origin in split.everything if origin != split.judge])
+    assert split.judge is not None
+    return Model(
+        version="unpublished",
+        goods_uptake=rankers["goods"],
+        shortlist_uptake=rankers["shortlist"],
+        goods_value=fit_value(everything, recipe, threads=threads).ranker if chosen.mix.value_ranker else None,
+        outcome=fit_outcome(older, drawn[split.judge].listings, recipe, threads=threads),
+        mix=chosen.mix,
+    )
+
+
+def _graded(facts: Facts, world: World, recipe: Recipe) -> dict[Side, Any]:
+    outcomes = read_outcomes(facts, world.snapshot, recipe.label_days)
+    return {side: grade(outcomes, side, world.n_owners(side), world.n_owners(_other(side))) for side in SIDES}
+
+
+def _other(side: Side) -> Side:
+    return "shortlist" if side == "goods" else "goods"
+
+
+def _sizes(part: _Drawn) -> dict[str, int]:
+    sizes = {f"{side}_rows": sum(len(q.label) for q in queries) for side, queries in part.queries.items()}
+    dropped = {f"{side}_dropped": sum(q.n_dropped for q in queries) for side, queries in part.queries.items()}
+    return sizes | dropped | {"listing_rows": len(part.listings.session)}
+
+
+def _no_twin() -> Decision:
+    return Decision(
+        passed=False,
+        reasons=["history is too short for three windows: nothing that was fitted could be stopped and judged"],
+        figures={},
+    )
+
+
+def _too_short(facts: Facts, policy: Policy, recipe: Recipe) -> Night:
+    decision = Decision(
+        passed=False,
+        reasons=[f"no origin has {recipe.min_history_days} days before it and {recipe.label_days} after it"],
+        figures={},
+    )
+    best: dict[Side, str] = dict.fromkeys(SIDES, "popularity")
+    return Night(None, {}, _provenance(facts, policy, recipe, decision, best, {}), decision, best, {})
+
+
+def _provenance(
+    facts: Facts, policy: Policy, recipe: Recipe, decision: Decision, best: Mapping[Side, str], report: Mapping[str, Any]
+) -> Provenance:
+    as_of = shanghai_day(from_microseconds(facts.as_of_us))
+    first = int(facts.listings.at_us.min()) if len(facts.listings.at_us) else facts.as_of_us
+    return Provenance(
+        data_from=shanghai_day(from_microseconds(first)),
+        as_of=as_of,
+        fingerprint=fingerprint(),
+        policy_version=policy.version,
+        recipe=_plain(recipe.as_json()),
+        seeds={"recipe": recipe.seed},
+        libraries={"lightgbm": lightgbm.__version__, "numpy": np.__version__, "scipy": version("scipy")},
+        metrics=_plain({"judged": decision.figures, "best_source": dict(best), "report": report}),
+        gate=Gate(passed=decision.passed, reasons=tuple(decision.reasons)),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Figures as JSON has them: six digits, no NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(held) for held in value]
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 6) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
