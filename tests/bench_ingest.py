@@ -33,8 +33,13 @@ def test_an_import_of_listings_beside_a_bare_executemany(tmp_path: Path) -> None
     with writing(engine) as session:
         ingest(session, [tmp_path / "around"], now=NOW, rejects=tmp_path / "rejects").require_all()
     engine.dispose()
-    floor_seconds, _ = _run("floor", tmp_path)
-    seconds, peak_mib = _run("ours", tmp_path)
+    # In turns, and the better of two: whatever else the machine does should not decide.
+    runs: dict[str, list[tuple[float, float]]] = {part: [] for part in ("floor", "ours")}
+    for part in (*runs, *runs):
+        runs[part].append(_run(part, tmp_path))
+    floor_seconds = min(seconds for seconds, _ in runs["floor"])
+    seconds = min(seconds for seconds, _ in runs["ours"])
+    peak_mib = max(peak for _, peak in runs["ours"])
     sys.stdout.write(
         f"\ningest of {n_rows:,} listings (Parquet): {n_rows / seconds:,.0f} rows/s, a bare executemany "
         f"{n_rows / floor_seconds:,.0f} rows/s: ratio {floor_seconds / seconds:.2f} (at least 0.60); "
