@@ -19,6 +19,7 @@ from features.units import midnight, shanghai_day
 from matcher.policy import read_policy
 from matcher.registry import champion, promote, publish
 from training.nightly import Night, run_night
+from training.outcome_fit import calibration_table
 from training.recipe import FAST, Recipe
 
 
@@ -97,6 +98,8 @@ def print_night(night: Night, said: dict[str, Any], console: Console | None = No
                 f"{ahead[0]:+.4f} ({ahead[1]:+.4f}..{ahead[2]:+.4f})" if ahead else "",
             )
         console.print(table)
+    if report := night.report.get("outcome"):
+        console.print(calibration_table(report))
     verdict = "passed" if night.decision.passed else "refused"
     console.print(f"gate: {verdict}; published {said['version']}; serving {said['serving']}")
 
