@@ -126,7 +126,7 @@ def _parameters(recipe: Recipe, threads: int) -> dict[str, Any]:
         "verbose": -1,
         "num_threads": threads,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "seed": recipe.seed,
         "monotone_constraints": _signs(),
     }
