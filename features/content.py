@@ -4,7 +4,6 @@ A title is its words, lower case, and for Chinese its pairs of neighbouring char
 shelf (idf) and brought to length 1, so that a dot product is a cosine. Each SKU keeps its nearest by title.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,8 @@ N_NEAREST = 24
 N_PROFILE_TOKENS = 256
 LEAST_COSINE = 0.25
 _POSTINGS_A_SKU = 4_000
-_WORDS = r"[a-z0-9]+|\p{Han}+"
-_HAN = re.compile(r"[^\x00-\x7f]")
+_RUN = r"[\p{Han}\p{Hiragana}\p{Katakana}]+"  # written without spaces
+_WORD = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +62,30 @@ def content_columns(content: Content, pairs: Level, anchors: I32, skus: I32, out
 
 def _tokens(titles: pl.Series) -> tuple[I32, I32, int]:
     """(SKU row, token) pairs without repeats, ascending; tokens are numbered in their own order."""
-    words = (
-        pl.DataFrame({"title": titles})
-        .with_row_index("sku")
-        .with_columns(pl.col("title").str.to_lowercase().str.extract_all(_WORDS).alias("word"))
-        .select("sku", "word")
-        .explode("word")
-        .drop_nulls()
+    lower = pl.col("title").str.to_lowercase()
+    rows = pl.DataFrame({"title": titles}).with_row_index("sku")
+    words, runs = (
+        rows.select("sku", token=lower.str.extract_all(kind)).explode("token").drop_nulls()
+        for kind in (_WORD, _RUN)
     )
-    runs = words["word"].unique()
+    distinct = runs["token"].unique()
     pieces = pl.DataFrame(
-        {"word": runs, "token": [_pieces(run) for run in runs]},
-        schema={"word": pl.String, "token": pl.List(pl.String)},
-    ).explode("token")
-    tokens = words.join(pieces, on="word").select("sku", "token").unique().sort("sku", "token")
+        {"token": distinct, "piece": [_pieces(run) for run in distinct]},
+        schema={"token": pl.String, "piece": pl.List(pl.String)},
+    ).explode("piece")
+    pairs = runs.join(pieces, on="token").select("sku", pl.col("piece").alias("token"))
+    tokens = pl.concat([words, pairs]).unique().sort("sku", "token")
     names, token = coded(tokens["token"])
     return tokens["sku"].cast(pl.Int32).to_numpy(), token, len(names)
 
 
 def _pieces(run: str) -> list[str]:
-    """A word is one token, a run of Chinese its neighbouring pairs.
+    """The pairs of neighbouring characters.
 
-    >>> _pieces("mask"), _pieces("保湿面膜")
-    (['mask'], ['保湿', '湿面', '面膜'])
+    >>> _pieces("保湿面膜"), _pieces("茶")
+    (['保湿', '湿面', '面膜'], ['茶'])
     """
-    if not _HAN.match(run) or len(run) <= 2:
-        return [run]
-    return [run[i : i + 2] for i in range(len(run) - 1)]
+    return [run[i : i + 2] for i in range(max(len(run) - 1, 1))]
 
 
 @jit
