@@ -123,7 +123,7 @@ def _category_growth(shelf: Shelf, columns: dict[str, F64]) -> F64:
 def _category_mean(shelf: Shelf, values: F64) -> F64:
     n = len(shelf.category_paths)
     members = np.maximum(np.bincount(shelf.category, minlength=n), 1)
-    mean: F64 = sum_by(shelf.category, values, n) / members
+    mean: F64 = np.bincount(shelf.category, values, n) / members  # unlike `sum_by`, what is unknown stays so
     return mean[shelf.category]
 
 
