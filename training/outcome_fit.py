@@ -112,7 +112,7 @@ def measure_outcome(outcome: Outcome, rows: ListingRows) -> dict[str, Any]:
     units = np.maximum(rows.units, 0.0)
     expected = outcome.expect(rows.matrix, rows.unit_gmv_fen, np.full(n, -1, np.int64))
     start = starting_units(rows.matrix, NAMES, outcome.usual_units)
-    about_mean = _deviance(units, np.full(n, max(units.mean(), 1e-9)))
+    about_mean = _deviance(units, np.full(n, units.mean()))
     order = np.argsort(expected.units, kind="stable")
 
     def figures(places: Any) -> dict[str, float | int]:
@@ -201,6 +201,9 @@ def _parameters(recipe: Recipe, n_rows: int, threads: int) -> dict[str, Any]:
         "num_leaves": recipe.outcome_leaves,
         "min_data_in_leaf": min(60, max(n_rows // 50, 1)),
         "feature_fraction": 0.4,
+        "bagging_freq": recipe.lightgbm["bagging_freq"]
+        if n_rows >= FEWEST_ROWS
+        else 0,  # 0.7 of a row is none
         "max_delta_step": 2.0,  # one freak listing moves its leaf by no more than that, in logs
         "verbose": -1,
         "num_threads": threads,
@@ -262,7 +265,8 @@ def _from_nothing(line: Curve) -> Curve:
 
 
 def _deviance(units: F64, expected: F64) -> float:
-    """Mean Poisson deviance; `expected` above 0."""
+    """Mean Poisson deviance; what is expected counts as a little above 0, or one sale would be infinitely wrong."""
+    expected = np.maximum(expected, 1e-9)
     ratio = np.where(units > 0, units, 1.0) / expected
     return float(2.0 * (np.where(units > 0, units * np.log(ratio), 0.0) - (units - expected)).mean())
 
