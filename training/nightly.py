@@ -21,9 +21,11 @@ from matcher.candidates.union import Side
 from matcher.engine import build_engine
 from matcher.model import Mix, Model
 from matcher.policy import Policy
+from matcher.ranker import Ranker
 from matcher.registry import Gate, Provenance
 from matcher.world import World, build_world
 from training.dataset import ListingRows, Queries, draw_listings, draw_queries, joined, joined_listings
+from training.figures import plain
 from training.fit import compare_settings, fit_uptake, fit_value
 from training.gate import Decision, judge
 from training.labels import grade, read_outcomes
@@ -31,7 +33,7 @@ from training.mixing import choose_mix
 from training.outcome_fit import fit_outcome, measure_outcome
 from training.recipe import ForestSetting, Recipe
 from training.replay import Replay, best_source, replay
-from training.split import Split, split_time
+from training.split import Split, split_time, suited
 
 SIDES: Final[tuple[Side, ...]] = get_args(Side)
 Say = Callable[[str, float], None]
@@ -69,6 +71,7 @@ class _Chosen:
 
 def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say: Say) -> Night:
     """From facts as known at a night to a judged and freshly grown model; nothing is written."""
+    recipe = suited(facts, recipe)
     split = split_time(facts, recipe)
     origins = sorted({*split.everything, *split.fit, *([split.stop] if split.stop else [])})
     drawn: dict[int, _Drawn] = {}
@@ -82,14 +85,19 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
         stop_world = world if origin == split.stop else stop_world
     if judge_world is None or split.judge is None:
         return _too_short(facts, policy, recipe)
-    report: dict[str, Any] = {"origins": {str(shanghai_day(from_microseconds(o))): _sizes(drawn[o]) for o in origins}}
+    report: dict[str, Any] = {
+        "origins": {str(shanghai_day(from_microseconds(o))): _sizes(drawn[o]) for o in origins}
+    }
     replays: dict[tuple[Side, bool], Replay] = {}
     twin: Model | None = None
     chosen: _Chosen | None = None
-    if stop_world is not None and split.fit:
+    lacking = _lacking(drawn, split)
+    if stop_world is not None and lacking is None:
         twin, settings = _twin(drawn, split, recipe, threads, say, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
-        mix, report["mix"] = choose_mix(early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings)
+        mix, report["mix"] = choose_mix(
+            early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
+        )
         twin, chosen = replace(twin, mix=mix), _Chosen(settings, mix)
     say("replay of the whole matcher on the judge window", 0.72)
     engine = build_engine(judge_world, twin, dict.fromkeys(SIDES, "popularity"))
@@ -97,10 +105,15 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     for side in SIDES:
         for new_only in (False, True):
             replays[side, new_only] = replay(
-                engine, graded[side], side, new_only=new_only, most_owners=recipe.judged_owners, threads=threads
+                engine,
+                graded[side],
+                side,
+                new_only=new_only,
+                most_owners=recipe.judged_owners,
+                threads=threads,
             )
     best = best_source({side: replays[side, False] for side in SIDES}, judge_world)
-    decision = judge(replays, recipe) if twin is not None else _no_twin()
+    decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
     model = _grow_all(drawn, split, chosen, recipe, threads, say) if chosen is not None else None
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
@@ -121,6 +134,19 @@ def _draw(facts: Facts, world: World, recipe: Recipe, threads: int) -> _Drawn:
             for new_only in (False, True)
         )
     return _Drawn(queries, draw_listings(world, outcomes, recipe, age_days=age_days, threads=threads))
+
+
+def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
+    """What keeps a twin from being grown, stopped and judged, in words."""
+    if split.stop is None or not split.fit:
+        return "history is too short for three windows: nothing that is fitted could be stopped and judged"
+    for window, origins in (("fit", split.fit), ("early", (split.stop,)), ("whole", split.everything)):
+        for side in SIDES:
+            if not any(len(part.group) for origin in origins for part in drawn[origin].queries[side]):
+                return f"no candidate for {side} came to anything in the {window} window"
+        if not any(len(drawn[origin].listings.units) for origin in origins):
+            return f"there is no listing in the {window} window"
+    return None
 
 
 def _twin(
@@ -145,7 +171,7 @@ def _twin(
         version="twin",
         goods_uptake=rankers["goods"],
         shortlist_uptake=rankers["shortlist"],
-        goods_value=fit_value(listings, recipe, threads=threads).ranker,
+        goods_value=_value(listings, recipe, threads),
         outcome=fit_outcome(listings, early.listings, recipe, threads=threads),
         mix=Mix(),
     )
@@ -170,10 +196,17 @@ def _grow_all(
         version="unpublished",
         goods_uptake=rankers["goods"],
         shortlist_uptake=rankers["shortlist"],
-        goods_value=fit_value(everything, recipe, threads=threads).ranker if chosen.mix.value_ranker else None,
+        goods_value=fit_value(everything, recipe, threads=threads).ranker
+        if chosen.mix.value_ranker
+        else None,
         outcome=fit_outcome(older, drawn[split.judge].listings, recipe, threads=threads),
         mix=chosen.mix,
     )
+
+
+def _value(listings: ListingRows, recipe: Recipe, threads: int) -> Ranker | None:
+    """Nothing while nothing is settled."""
+    return fit_value(listings, recipe, threads=threads).ranker if listings.settled.any() else None
 
 
 def _graded(facts: Facts, world: World, recipe: Recipe) -> dict[Side, Any]:
@@ -191,14 +224,6 @@ def _sizes(part: _Drawn) -> dict[str, int]:
     return sizes | dropped | {"listing_rows": len(part.listings.session)}
 
 
-def _no_twin() -> Decision:
-    return Decision(
-        passed=False,
-        reasons=["history is too short for three windows: nothing that was fitted could be stopped and judged"],
-        figures={},
-    )
-
-
 def _too_short(facts: Facts, policy: Policy, recipe: Recipe) -> Night:
     decision = Decision(
         passed=False,
@@ -210,7 +235,12 @@ def _too_short(facts: Facts, policy: Policy, recipe: Recipe) -> Night:
 
 
 def _provenance(
-    facts: Facts, policy: Policy, recipe: Recipe, decision: Decision, best: Mapping[Side, str], report: Mapping[str, Any]
+    facts: Facts,
+    policy: Policy,
+    recipe: Recipe,
+    decision: Decision,
+    best: Mapping[Side, str],
+    report: Mapping[str, Any],
 ) -> Provenance:
     as_of = shanghai_day(from_microseconds(facts.as_of_us))
     first = int(facts.listings.at_us.min()) if len(facts.listings.at_us) else facts.as_of_us
@@ -219,20 +249,9 @@ def _provenance(
         as_of=as_of,
         fingerprint=fingerprint(),
         policy_version=policy.version,
-        recipe=_plain(recipe.as_json()),
+        recipe=plain(recipe.as_json()),
         seeds={"recipe": recipe.seed},
         libraries={"lightgbm": lightgbm.__version__, "numpy": np.__version__, "scipy": version("scipy")},
-        metrics=_plain({"judged": decision.figures, "best_source": dict(best), "report": report}),
+        metrics=plain({"judged": decision.figures, "best_source": dict(best), "report": report}),
         gate=Gate(passed=decision.passed, reasons=tuple(decision.reasons)),
     )
-
-
-def _plain(value: Any) -> Any:
-    """Figures as JSON has them: six digits, no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(held) for held in value]
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 6) if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

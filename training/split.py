@@ -6,11 +6,13 @@ fitted on: the window that stops never reports, and the window that reports was 
 then grown on all of them with what the night has chosen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features.facts import Facts
 from features.units import DAY_US
 from training.recipe import Recipe
+
+FEWEST_FIT_ORIGINS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,17 @@ def split_time(facts: Facts, recipe: Recipe) -> Split:
         origin for k in range(recipe.n_fit_origins) if (origin := newest - 2 * span - k * step) >= earliest
     )
     return Split(judge=judge, stop=stop, fit=fit, everything=everything)
+
+
+def suited(facts: Facts, recipe: Recipe) -> Recipe:
+    """The recipe, or where history is too short for its three windows the first shorter one that fits.
+
+    First the gap and the days before an origin give way, then the windows themselves shrink to a fortnight. Where
+    nothing fits the recipe comes back as it was, and the split has no twin.
+    """
+    closer = replace(recipe, gap_days=0, min_history_days=min(28, recipe.min_history_days))
+    fortnight = replace(closer, label_days=14, origin_step_days=7, min_history_days=min(21, closer.min_history_days))
+    for tried in (recipe, closer, fortnight):
+        if len(split_time(facts, tried).fit) >= FEWEST_FIT_ORIGINS:
+            return tried
+    return recipe
