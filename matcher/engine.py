@@ -82,7 +82,7 @@ class Engine:
         """At most `request.size` pairings, best first; outcomes and reasons for the returned page alone."""
         among, refused = self.among(request)
         found, matrix, scores = self.rank(request, among)
-        places = choose(scores, self._terms(request, found))
+        places = choose(scores, self.terms(request, found))
         page = found.take(places)
         rows = matrix[places] if matrix is not None else None
         anchors, skus = self._pairs(request.side, request.owner, page.rows)
@@ -115,7 +115,7 @@ class Engine:
         """The rows of a list and their scores, without what a reader sees: for lists of everybody."""
         among, _ = self.among(request)
         found, _, scores = self.rank(request, among)
-        places = choose(scores, self._terms(request, found))
+        places = choose(scores, self.terms(request, found))
         return Chosen(rows=found.rows[places], scores=scores[places])
 
     def choose_all(
@@ -149,7 +149,9 @@ class Engine:
         found = (ids == owner_id).arg_true()
         if not len(found):
             kind = "anchor" if side == "goods" else "SKU"
-            raise UnknownId(f"{kind} {owner_id!r} was not known at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC")
+            raise UnknownId(
+                f"{kind} {owner_id!r} was not known at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC"
+            )
         return int(found[0])
 
     def rows_of_brand(self, brand_id: str) -> list[int]:
@@ -157,41 +159,44 @@ class Engine:
         shelf = self.world.snapshot.shelf
         rows = (shelf.rows["brand_id"] == brand_id).arg_true().to_list()
         if not rows:
-            raise UnknownId(f"brand {brand_id!r} had no SKU at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC")
+            raise UnknownId(
+                f"brand {brand_id!r} had no SKU at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC"
+            )
         return rows
 
     def among(self, request: ListRequest) -> tuple[Bools, dict[str, int]]:
         """Rows that may be candidates, and how many of those that pass the filters each rule refused."""
-        world, snapshot = self.world, self.world.snapshot
-        skus, anchors = request.filters.skus, request.filters.anchors
-        if request.side == "goods":
-            passed, owner_passes = skus(snapshot), bool(anchors(snapshot)[request.owner])
-            refused = {reason: int((rows & passed).sum()) for reason, rows in world.verdicts.refused.items()}
-        else:
-            passed, owner_passes = anchors(snapshot), bool(skus(snapshot)[request.owner])
-            refused = {"NOT_JOINED": int((~snapshot.roster.has_joined & passed).sum())}
-            for reason, rows in world.verdicts.refused.items():
-                refused[reason] = int(passed.sum()) if rows[request.owner] else 0
-            owner_passes = owner_passes and bool(world.verdicts.allowed[request.owner])
-        if not owner_passes:
-            passed = np.zeros_like(passed)
-        among = world.allowed(request.side, request.owner, new_only=False, among=passed)
-        if request.filters.min_rate_ppm is not None:
-            rows = np.flatnonzero(among).astype(np.int32)
-            rate = world.rates.at(*self._pairs(request.side, request.owner, rows))
-            among[rows[rate < request.filters.min_rate_ppm]] = False
-        if request.new_only:
-            sold = world.sold_together(request.side, request.owner)
-            refused["SOLD_TOGETHER"] = int(among[sold].sum())
-            among[sold] = False
+        among = self._passing(request)
+        refused: dict[str, int] = {}
+        for reason, broken in self.refusals(request):
+            refused[reason] = int(np.count_nonzero(among & broken))
+            among &= ~broken
         return among, refused
+
+    def refusals(self, request: ListRequest) -> Iterator[tuple[str, Bools]]:
+        """The hard rules in order of priority, each with the rows of the other side that it refuses to the owner.
+
+        What refuses the owner refuses every row. Rules of a pairing take their place here.
+        """
+        world, owner = self.world, request.owner
+        not_joined = ~world.snapshot.roster.has_joined
+        if request.side == "goods":
+            yield from world.verdicts.refused.items()
+            yield "NOT_JOINED", np.full(len(world.snapshot.shelf), not_joined[owner])
+        else:
+            for reason, broken in world.verdicts.refused.items():
+                yield reason, np.full(len(not_joined), broken[owner])
+            yield "NOT_JOINED", not_joined
+        if request.new_only:
+            sold = np.zeros(self._n_rows(request.side), np.bool_)
+            sold[world.sold_together(request.side, owner)] = True
+            yield "SOLD_TOGETHER", sold
 
     def rank(self, request: ListRequest, among: Bools) -> tuple[Candidates, F32 | None, F64]:
         """Candidates among those rows, what the ranker sees of them (nothing where a source ranks), their scores."""
         found = self.world.candidates(request.side, request.owner, among)
         if self.model is None:
-            column = SOURCES.index(self.best_source[request.side])
-            return found, None, found.scores[:, column].astype(np.float64)
+            return found, None, self._said(request.side, found)
         matrix = self.world.matrix(request.side, request.owner, found)
         anchors, skus = self._pairs(request.side, request.owner, found.rows)
         rate_ppm = self.world.rates.at(anchors, skus)
@@ -205,7 +210,8 @@ class Engine:
         )
         return found, matrix, scores
 
-    def _terms(self, request: ListRequest, found: Candidates) -> ListTerms:
+    def terms(self, request: ListRequest, found: Candidates) -> ListTerms:
+        """What the policy has a list of these candidates keep to."""
         owed, snapshot = self.world.policy.lists, self.world.snapshot
         if request.side == "goods":
             listings = snapshot.sku_block[found.rows, snapshot.column("sku", "sku_anchors_365d")]
@@ -217,10 +223,36 @@ class Engine:
                 reserved_share=owed.newcomer_share,
             )
         days = snapshot.anchor_block[found.rows, snapshot.column("anchor", "anchor_days_on_air")]
-        small = (snapshot.roster.tier[found.rows] < 2) if owed.small_anchor_share else days < owed.newcomer_trials
+        small = (
+            (snapshot.roster.tier[found.rows] < 2) if owed.small_anchor_share else days < owed.newcomer_trials
+        )
         return ListTerms(
             size=request.size, reserved=small, reserved_share=owed.small_anchor_share or owed.newcomer_share
         )
+
+    def _passing(self, request: ListRequest) -> Bools:
+        """Rows that pass the filters together with the owner."""
+        skus, anchors = (
+            request.filters.skus(self.world.snapshot),
+            request.filters.anchors(self.world.snapshot),
+        )
+        passed, owners = (skus, anchors) if request.side == "goods" else (anchors, skus)
+        if not owners[request.owner]:
+            return np.zeros_like(passed)
+        if request.filters.min_rate_ppm is not None:
+            rows = np.flatnonzero(passed).astype(np.int32)
+            rate_ppm = self.world.rates.at(*self._pairs(request.side, request.owner, rows))
+            passed[rows[rate_ppm < request.filters.min_rate_ppm]] = False
+        return passed
+
+    def _said(self, side: Side, found: Candidates) -> F64:
+        """What the serving source says; where it says nothing, the popular first, all below what it says."""
+        scores = found.scores[:, SOURCES.index(self.best_source[side])].astype(np.float64)
+        popular = found.scores[:, SOURCES.index("popularity")].astype(np.float64)
+        return np.where(scores > 0, scores, popular / (1.0 + popular.max(initial=0.0)) - 1.0)
+
+    def _n_rows(self, side: Side) -> int:
+        return len(self.world.snapshot.shelf if side == "goods" else self.world.snapshot.roster)
 
     def _pairs(self, side: Side, owner: int, rows: I32) -> tuple[I32, I32]:
         owners = np.full(len(rows), owner, np.int32)
@@ -234,11 +266,14 @@ class Engine:
     def _reasons(self, request: ListRequest, rows: F32 | None, n: int) -> Sequence[Sequence[Reason]]:
         if not request.explain or self.model is None or rows is None:
             return [()] * n
-        return explain(self.model.uptake(request.side), rows, voice=request.side)
+        ranks = (
+            self.model.outcome.forest
+            if request.objective in ("gmv", "commission")
+            else self.model.uptake(request.side)
+        )
+        return explain(ranks, rows, voice=request.side)
 
 
 def build_engine(world: World, model: Model | None, best_source: Mapping[Side, str]) -> Engine:
     """A world, what ranks in it, and what a unit of each SKU brings."""
     return Engine(world=world, model=model, best_source=best_source, unit_gmv_fen=unit_gmv(world.snapshot))
-
-

@@ -190,8 +190,9 @@ def _grow_all(
         rankers[side] = fit_uptake(rows, recipe, setting, threads=threads, rounds=rounds).ranker
     say("the published value and outcomes", 0.95)
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
-    older = joined_listings([drawn[origin].listings for origin in split.everything if origin != split.judge])
     assert split.judge is not None
+    ends = split.judge - recipe.label_days * DAY_US
+    older = joined_listings([drawn[origin].listings for origin in split.everything if origin <= ends])
     return Model(
         version="unpublished",
         goods_uptake=rankers["goods"],

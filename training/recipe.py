@@ -61,8 +61,8 @@ class Recipe:
     early_stopping_rounds: int = 40
     value_leaves: int = 15
     value_rounds: int = 200
-    outcome_leaves: int = 15
-    outcome_rounds: int = 200
+    outcome_leaves: int = 31
+    outcome_rounds: int = 300
     seed: int = 20_110
     gate_tolerance: float = 0.0
     """How far, in NDCG@10, the whole matcher may stay behind the best single source and still serve."""
@@ -89,6 +89,6 @@ FAST = Recipe(
     listing_rows_an_origin=6_000,
     settings=(ForestSetting("lambdarank-small", "lambdarank", 0.1, 15, 80),),
     value_rounds=80,
-    outcome_rounds=80,
+    outcome_rounds=150,
 )
 """For small markets and tests: the same steps on less."""
