@@ -86,9 +86,10 @@ class Filling:
             self._write(rows)
 
     def _versions(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The stored versions that rows without a date are compared with: the latest of each id is enough, ...
+        """The stored versions that rows without a date are compared with.
 
-        ... but for ids that this import gives versions with a date too, which are to be told from older ones.
+        The latest of each id is enough, unless this import states versions of it with their date too: those have to
+        be told from the others, so then all are read.
         """
         key = self._table.key[0]
         is_dated = pl.col("known_at").is_not_null()
