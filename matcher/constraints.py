@@ -23,7 +23,7 @@ def is_off_shelf(shelf: Shelf, _day: int) -> Bools:
 
 
 def is_retired(shelf: Shelf, day: int) -> Bools:
-    """Its last day lies before `day`."""
+    """Taken off on `day`, or before."""
     return np.asarray((shelf.retired_day != NO_DAY) & (shelf.retired_day <= day))
 
 

@@ -22,7 +22,7 @@ from features.snapshot import Snapshot, take_snapshot
 from features.store.db import open_engine, writing
 from features.units import DAY_US, from_microseconds, microseconds
 from full_market import CHANGES, forget_all_since, full_market
-from market import NOW, facts_in
+from market import NOW, Market, facts_in
 from matcher.candidates.union import Side
 from matcher.policy import Policy
 from matcher.world import World, build_world
@@ -146,11 +146,11 @@ def broken_in_learning(store: Engine, origin: datetime, leak: Leak | None) -> se
 
 
 @contextmanager
-def stored(template: Path, folder: Path) -> Iterator[Engine]:
-    """The full market in a database of its own, for whoever leaves it as it was."""
+def stored(template: Path, folder: Path, market: Market | None = None) -> Iterator[Engine]:
+    """A market, by default the full one, in a database of its own, for whoever leaves it as it was."""
     engine = open_engine(f"sqlite:///{shutil.copy(template, folder / 'store.db')}")
     with writing(engine) as session:
-        full_market().write(session)
+        (market or full_market()).write(session)
     yield engine
     engine.dispose()
 

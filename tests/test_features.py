@@ -1,6 +1,7 @@
 """Is every column declared, in its place, and does it say what it promises where nothing is known?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,19 @@ from features.catalogue import (
 )
 from features.kernels import count_since, counting_order, extremes, find, ratio_sums, row_starts, sum_by
 from market import Market, ago
+from matcher.candidates.union import Side
 
-FAMILIES = ("sku", "anchor", "audience", "history", "content", "fit", "terms", "occasion", "source")
+FAMILIES: tuple[catalogue.Family, ...] = (
+    "sku",
+    "anchor",
+    "audience",
+    "history",
+    "content",
+    "fit",
+    "terms",
+    "occasion",
+    "source",
+)
 ALWAYS_KNOWN = {"sku_price", "sku_price_place", "sku_price_gap"}
 """A SKU always has a price and a category."""
 
@@ -88,7 +100,7 @@ def test_a_market_of_one_side_has_a_world(sqlite_store: Engine, half: str) -> No
     market = Market().sku("s1") if half == "skus" else Market().anchor("a1")
     world = market.seen(sqlite_store).world
     assert (world.n_owners("goods"), world.n_owners("shortlist")) == ((0, 1) if half == "skus" else (1, 0))
-    side = "shortlist" if half == "skus" else "goods"
+    side: Side = "shortlist" if half == "skus" else "goods"
     assert len(world.candidates(side, 0, world.allowed(side, 0, new_only=True)).rows) == 0
 
 
@@ -130,13 +142,9 @@ def test_the_fingerprint_changes_with_what_the_columns_are(monkeypatch: pytest.M
     assert fingerprint(NAMES[::-1]) != plain
     assert fingerprint(NAMES[:-1]) != plain
     for change in ({"unit": "fen"}, {"meaning": "another"}, {"missing": "nan"}):
-        features = (Feature(**{**_as_dict(FEATURES[0]), **change}), *FEATURES[1:])
+        features = (replace(FEATURES[0], **change), *FEATURES[1:])  # type: ignore[arg-type]
         monkeypatch.setattr(catalogue, "FEATURES", features)
         assert fingerprint() != plain
-
-
-def _as_dict(feature: Feature) -> dict[str, object]:
-    return {name: getattr(feature, name) for name in Feature.__slots__}
 
 
 # Kernels ----------------------------------------------------------------------------------------------------------
