@@ -33,7 +33,7 @@ def choose(scores: F64, terms: ListTerms) -> I64:
     chosen = order[: terms.size]
     if terms.reserved is None or terms.reserved_share <= 0:
         return chosen
-    owed = int(np.ceil(terms.reserved_share * len(chosen)))
+    owed = int(np.ceil(terms.reserved_share * len(chosen) - 1e-9))  # 0.07 x 100 is a hair above 7
     missing = owed - int(terms.reserved[chosen].sum())
     waiting = order[terms.size :][terms.reserved[order[terms.size :]]]
     for place in waiting[: max(missing, 0)]:

@@ -77,7 +77,14 @@ class Model:
         return self.goods_uptake if side == "goods" else self.shortlist_uptake
 
     def score(
-        self, objective: Objective, side: Side, matrix: F32, unit_gmv_fen: F64, rate_ppm: I64, *, new_only: bool
+        self,
+        objective: Objective,
+        side: Side,
+        matrix: F32,
+        unit_gmv_fen: F64,
+        rate_ppm: I64,
+        *,
+        new_only: bool,
     ) -> F64:
         """A score for each candidate of one query, (n,); comparable within the query only."""
         if objective == "fit":
@@ -93,6 +100,8 @@ class Model:
 
     def value(self, side: Side, matrix: F32, unit_gmv_fen: F64) -> F64:
         """Log of expected GMV in yuan, (n,)."""
+        if not len(matrix):
+            return np.zeros(0)
         expected = np.log(np.maximum(self.outcome.expected_gmv(matrix, unit_gmv_fen), 1e-6) / 100.0)
         if side == "shortlist" or self.goods_value is None or self.mix.value_ranker == 0.0:
             return expected
@@ -102,7 +111,9 @@ class Model:
 
     def to_files(self) -> dict[str, bytes]:
         """All files of the model but the manifest."""
-        files = self.goods_uptake.to_files("goods_uptake") | self.shortlist_uptake.to_files("shortlist_uptake")
+        files = self.goods_uptake.to_files("goods_uptake") | self.shortlist_uptake.to_files(
+            "shortlist_uptake"
+        )
         if self.goods_value is not None:
             files |= self.goods_value.to_files("goods_value")
         return files | self.outcome.to_files() | {"mix.json": json.dumps(asdict(self.mix)).encode()}
@@ -110,13 +121,16 @@ class Model:
     @classmethod
     def from_files(cls, version: str, files: Mapping[str, bytes]) -> Self:
         """From files that the registry has vouched for; FeatureMismatch where this build makes other features."""
-        made_here = {"feature_names": NAMES, "fingerprint": fingerprint()}
+
+        def ranker(name: str) -> Ranker:
+            return Ranker.from_files(files, name, feature_names=NAMES, fingerprint=fingerprint())
+
         return cls(
             version=version,
-            goods_uptake=Ranker.from_files(files, "goods_uptake", **made_here),
-            shortlist_uptake=Ranker.from_files(files, "shortlist_uptake", **made_here),
-            goods_value=Ranker.from_files(files, "goods_value", **made_here) if "goods_value.txt" in files else None,
-            outcome=Outcome.from_files(files, **made_here),
+            goods_uptake=ranker("goods_uptake"),
+            shortlist_uptake=ranker("shortlist_uptake"),
+            goods_value=ranker("goods_value") if "goods_value.txt" in files else None,
+            outcome=Outcome.from_files(files, feature_names=NAMES, fingerprint=fingerprint()),
             mix=Mix.from_json(json.loads(files["mix.json"])),
         )
 

@@ -45,11 +45,13 @@ class Filters:
         """(n_anchors,) those that pass."""
         if self.tier is None:
             return np.ones(len(snapshot.roster), np.bool_)
-        return np.asarray(snapshot.roster.tier == TIERS.index(self.tier))
+        return np.array(snapshot.roster.tier == TIERS.index(self.tier))
 
     def _inside(self, snapshot: Snapshot) -> Bools:
         shelf, below = snapshot.shelf, f"{self.category}/"
-        inside = np.array([path == self.category or path.startswith(below) for path in shelf.category_paths], np.bool_)
+        inside = np.array(
+            [path == self.category or path.startswith(below) for path in shelf.category_paths], np.bool_
+        )
         if not inside.any():
             known = ", ".join(shelf.tops.head(12).to_list())
             raise WrongInput(f"category {self.category!r} is not on the shelf; the shelf has {known}")

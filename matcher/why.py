@@ -76,13 +76,7 @@ def _fate(engine: Engine, request: ListRequest, row: int) -> Fate:
 
 def _refusal(engine: Engine, request: ListRequest, row: int, among: Bools) -> str | None:
     """The first rule that the pairing breaks."""
-    sku = row if request.side == "goods" else request.owner
-    anchor = request.owner if request.side == "goods" else row
-    for reason, refused in engine.world.verdicts.refused.items():
-        if refused[sku]:
+    for reason, broken in engine.refusals(request):
+        if broken[row]:
             return reason
-    if not engine.world.snapshot.roster.has_joined[anchor]:
-        return "NOT_JOINED"
-    if request.new_only and row in engine.world.sold_together(request.side, request.owner):
-        return "SOLD_TOGETHER"
     return None if among[row] else "FILTERED"

@@ -4,7 +4,7 @@ At each origin of the period the model that was published by then ranks in a wor
 relevant is what sold in the days after it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from features.facts import Facts
 from features.kernels import F64, I32, Bools
 from matcher.candidates.union import Side
 from matcher.engine import Engine
+from training.figures import plain
 from training.labels import grade, read_outcomes
 from training.metrics import gini, interval, paired_ratio, score_list
 from training.replay import OURS, Replay, replay, segments_of
@@ -38,12 +39,21 @@ class Period:
 
 
 def replay_origin(
-    facts: Facts, engine: Engine, side: Side, *, days: int, new_only: bool, most_owners: int | None, threads: int
+    facts: Facts,
+    engine: Engine,
+    side: Side,
+    *,
+    days: int,
+    new_only: bool,
+    most_owners: int | None,
+    threads: int,
 ) -> Period:
     """Replay one side at the engine's instant against the `days` after it."""
     world = engine.world
     other: Side = "shortlist" if side == "goods" else "goods"
-    graded = grade(read_outcomes(facts, world.snapshot, days), side, world.n_owners(side), world.n_owners(other))
+    graded = grade(
+        read_outcomes(facts, world.snapshot, days), side, world.n_owners(side), world.n_owners(other)
+    )
     owners, rows = segments_of(world, side)
     return Period(
         origin_us=world.snapshot.as_of_us,
@@ -57,24 +67,27 @@ def replay_origin(
 
 
 def summarise(periods: Sequence[Period]) -> dict[str, Any]:
-    """Tables as plain values: overall by system, by segment, by origin."""
+    """Tables as JSON has them: overall by system, by segment, by origin."""
     systems = list(dict.fromkeys(name for period in periods for name in period.played.systems()))
-    return {
-        "queries": sum(len(period.played.queries) for period in periods),
-        "recall_ceiling": _ceiling(periods),
-        "systems": {name: _system(periods, name) for name in systems},
-        "ours_to_best": _against_best(periods, systems),
-        "segments": _segments(periods, systems),
-        "origins": [
-            {
-                "origin_us": period.origin_us,
-                "model_version": period.model_version,
-                "queries": len(period.played.queries),
-                "ndcg10": {name: _mean(period.played.ndcg(name)) for name in period.played.systems()},
-            }
-            for period in periods
-        ],
-    }
+    told: dict[str, Any] = plain(
+        {
+            "queries": sum(len(period.played.queries) for period in periods),
+            "recall_ceiling": _ceiling(periods),
+            "systems": {name: _system(periods, name) for name in systems},
+            "ours_to_best": _against_best(periods, systems),
+            "segments": _segments(periods, systems),
+            "origins": [
+                {
+                    "origin_us": period.origin_us,
+                    "model_version": period.model_version,
+                    "queries": len(period.played.queries),
+                    "ndcg10": {name: _mean(period.played.ndcg(name)) for name in period.played.systems()},
+                }
+                for period in periods
+            ],
+        }
+    )
+    return told
 
 
 def _system(periods: Sequence[Period], name: str) -> MetricRow:
@@ -111,23 +124,23 @@ def _by_tier(periods: Sequence[Period], name: str) -> dict[str, float] | None:
 
 
 def _against_best(periods: Sequence[Period], systems: Sequence[str]) -> MetricRow | None:
-    if OURS not in systems:
+    """Ours to the best of the others, where ours was there: on the same queries."""
+    ours = [period for period in periods if OURS in period.played.systems()]
+    if not ours:
         return None
-    means = {name: _mean(_all(periods, name)) for name in systems if not name.startswith(OURS)}
-    best = max(means, key=lambda name: means[name] or 0.0)
-    ratio, low, high = paired_ratio(_all(periods, OURS), _all(periods, best))
+    means = {name: _mean(_all(ours, name)) or 0.0 for name in systems if not name.startswith(OURS)}
+    best = max(means, key=lambda name: means[name])
+    ratio, low, high = paired_ratio(_all(ours, OURS), _all(ours, best))
     return {"best": best, "ratio": ratio, "interval": (low, high)}
 
 
 def _segments(periods: Sequence[Period], systems: Sequence[str]) -> dict[str, MetricRow]:
     """NDCG@10 by system: of owners in a segment, and of relevant rows in a segment."""
     out: dict[str, MetricRow] = {}
-    names = dict.fromkeys(name for period in periods for name in period.owner_segments)
-    for name in names:
-        _add_segment(out, name, periods, systems, lambda period, name=name: _owner_part(period, name))
-    names = dict.fromkeys(name for period in periods for name in period.row_segments)
-    for name in names:
-        _add_segment(out, name, periods, systems, lambda period, name=name: _row_part(period, name))
+    for name in dict.fromkeys(name for period in periods for name in period.owner_segments):
+        _add_segment(out, name, [(period, _owner_part(period, name)) for period in periods], systems)
+    for name in dict.fromkeys(name for period in periods for name in period.row_segments):
+        _add_segment(out, name, [(period, _row_part(period, name)) for period in periods], systems)
     return out
 
 
@@ -152,13 +165,8 @@ def _row_part(period: Period, name: str) -> Part:
 
 
 def _add_segment(
-    out: dict[str, MetricRow],
-    name: str,
-    periods: Sequence[Period],
-    systems: Sequence[str],
-    part_of: Callable[[Period], Part],
+    out: dict[str, MetricRow], name: str, parts: Sequence[tuple[Period, Part]], systems: Sequence[str]
 ) -> None:
-    parts = [(period, part_of(period)) for period in periods]
     n = sum(len(part) for _, part in parts)
     if n < LEAST_QUERIES:
         return

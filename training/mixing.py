@@ -80,7 +80,7 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
     if not lists:
         return Balance(), {}
     taken, taken_new = _taken(lists), _taken(_replayed(engine, graded, side, new_only=True))
-    most_taken = np.mean([_ndcg(one, one.uptake) for one in lists])
+    most_taken = float(np.mean([_ndcg(one, one.uptake) for one in lists]))
     most_brought = sum(_brought(one, one.gmv) for one in lists)
     report: dict[str, Any] = {}
     best, best_kept = WEIGHTS[0], -1.0
@@ -88,7 +88,8 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
         scores = [balanced_scores(one.uptake, one.gmv, np.array(taken), weight) for one in lists]
         kept = [_ndcg(one, score) for one, score in zip(lists, scores, strict=True)]
         brought = [_brought(one, score) for one, score in zip(lists, scores, strict=True)]
-        taken_kept, gmv_kept = float(np.mean(kept) / max(most_taken, 1e-12)), sum(brought) / max(most_brought, 1e-12)
+        taken_kept = float(np.mean(kept)) / max(most_taken, 1e-12)
+        gmv_kept = sum(brought) / max(most_brought, 1e-12)
         report[str(weight)] = {"uptake_kept": taken_kept, "gmv_kept": gmv_kept}
         if min(taken_kept, gmv_kept) > best_kept:
             best, best_kept = weight, min(taken_kept, gmv_kept)

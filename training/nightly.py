@@ -192,14 +192,13 @@ def _grow_all(
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
     assert split.judge is not None
     ends = split.judge - recipe.label_days * DAY_US
-    older = joined_listings([drawn[origin].listings for origin in split.everything if origin <= ends])
+    before = [origin for origin in split.everything if origin <= ends] or split.fit
+    older = joined_listings([drawn[origin].listings for origin in before])
     return Model(
         version="unpublished",
         goods_uptake=rankers["goods"],
         shortlist_uptake=rankers["shortlist"],
-        goods_value=fit_value(everything, recipe, threads=threads).ranker
-        if chosen.mix.value_ranker
-        else None,
+        goods_value=_value(everything, recipe, threads) if chosen.mix.value_ranker else None,
         outcome=fit_outcome(older, drawn[split.judge].listings, recipe, threads=threads),
         mix=chosen.mix,
     )

@@ -25,7 +25,9 @@ def plot_evaluation(summaries: Mapping[str, Mapping[str, Any]], file: Path) -> N
         left.set_title(f"{side}: {summary['queries']} queries, 95 % intervals")
         left.set_xlabel("NDCG@10")
         for name in names:
-            points = [(at(o), o["ndcg10"][name]) for o in summary["origins"] if o["ndcg10"].get(name) is not None]
+            points = [
+                (at(o), o["ndcg10"][name]) for o in summary["origins"] if o["ndcg10"].get(name) is not None
+            ]
             is_ours = name.startswith("ours")
             right.plot(
                 [when for when, _ in points], [value for _, value in points],
@@ -43,5 +45,7 @@ def at(origin: Mapping[str, Any]) -> datetime:
 
 
 def _arms(row: Mapping[str, Any]) -> tuple[float, float]:
-    mean, (low, high) = row["ndcg10"] or 0.0, row["ndcg10_interval"]
+    mean, (low, high) = row["ndcg10"], row["ndcg10_interval"]
+    if mean is None or low is None or high is None:
+        return 0.0, 0.0
     return max(mean - low, 0.0), max(high - mean, 0.0)

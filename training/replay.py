@@ -17,6 +17,7 @@ from matcher.candidates.union import Side
 from matcher.engine import Engine
 from matcher.list_ import ListTerms, choose
 from matcher.model import Objective
+from matcher.request import ListRequest
 from matcher.world import World
 from training.labels import Graded
 from training.metrics import ListScore, score_list
@@ -96,7 +97,8 @@ def _query(
         relevant = np.setdiff1d(relevant, world.sold_together(side, owner))
     if not len(relevant):
         return None
-    if side == "shortlist" and not world.verdicts.allowed[owner]:
+    asks = world.snapshot.roster.has_joined if side == "goods" else world.verdicts.allowed
+    if not asks[owner]:
         return None
     allowed = world.allowed(side, owner, new_only=new_only)
     found = world.candidates(side, owner, allowed)
@@ -106,11 +108,12 @@ def _query(
         owners = np.full(len(found.rows), owner, np.int32)
         anchors, skus = (owners, found.rows) if side == "goods" else (found.rows, owners)
         rate_ppm = world.rates.at(anchors, skus)
+        terms = engine.terms(ListRequest(side, owner, SIZE, new_only=new_only), found)
         for objective in objectives:
             scores = engine.model.score(
                 objective, side, matrix, engine.unit_gmv_fen[skus], rate_ppm, new_only=new_only
             )
-            lists[system_name(objective)] = found.rows[choose(scores, ListTerms(size=SIZE))]
+            lists[system_name(objective)] = found.rows[choose(scores, terms)]
         formula = np.nan_to_num(matrix[:, NAMES.index("formula_gmv")].astype(np.float64), nan=-1.0)
         lists[FORMULA] = found.rows[choose(formula, ListTerms(size=SIZE))]
     elif engine.model is not None:

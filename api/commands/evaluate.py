@@ -1,37 +1,27 @@
 """`matcher evaluate`: how did the lists of a period do against what came next?"""
 
 import json
-import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from api.commands import options
-from api.opening import SIDES, engine_of
+from api.commands.progress import tracked
 from features.errors import WrongInput
-from features.facts import Facts, load_facts
 from features.settings import Settings, read_settings
-from features.store.db import reading
 from features.units import microseconds, midnight
-from matcher.policy import Policy, read_policy
-from training.evaluation import Period, replay_origin, summarise
-from training.plots import plot_evaluation
 
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", show_default=False)]
+if TYPE_CHECKING:
+    from training.evaluation import Period
 
 
 def evaluate(
-    from_: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="The first origin.")
-    ],
-    to: Annotated[
-        datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="DATE", help="The last origin.")
-    ],
+    from_: Annotated[str, typer.Option("--from", metavar="DATE", help="The first origin.")],
+    to: Annotated[str, typer.Option("--to", metavar="DATE", help="The last origin.")],
     step: Annotated[int, typer.Option(min=1, help="Days between origins.")] = 28,
     days: Annotated[int, typer.Option(min=1, help="How far ahead of an origin is looked.")] = 28,
     new_only: options.NewOnly = False,
@@ -44,44 +34,57 @@ def evaluate(
 ) -> None:
     """Replay: NDCG, recall, coverage against every candidate source and baseline, by segment."""
     settings = read_settings(database_url=database, home=home, policy=policy)
-    first, last = from_.date(), to.date()
-    if first > last:
-        raise WrongInput(f"--from {first} is after --to {last}")
-    end = min(midnight(last + timedelta(days=days)), datetime.now(UTC))
-    store = options.open_store(settings)
-    try:
-        with reading(store) as session:
-            facts = load_facts(session, as_of=end)
-    finally:
-        store.dispose()
-    origins = [first + timedelta(days=k) for k in range(0, (last - first).days + 1, step)]
-    late = [origin for origin in origins if midnight(origin + timedelta(days=days)) > datetime.now(UTC)]
-    if late:
-        raise WrongInput(
-            f"what came in the {days} days after {late[0]} is not all known yet; name an earlier --to"
-        )
-    summaries = _replayed(facts, settings, read_policy(settings.policy), origins, days, new_only, queries)
+    origins = _origins(from_, to, step, days)
     if plot is not None:
+        options.check_file(plot, "--plot", ".png")
+    summaries = _summaries(settings, origins, days, new_only=new_only, queries=queries)
+    if plot is not None:
+        from training.plots import plot_evaluation
+
         plot_evaluation(summaries, plot)
     if as_json:
         typer.echo(json.dumps(summaries, ensure_ascii=False))
         return
+    from api.commands.printing import answer_console
+
     for side, summary in summaries.items():
-        print_summary(side, summary, Console())
+        print_summary(side, summary, answer_console())
 
 
-def _replayed(
-    facts: Facts,
-    settings: Settings,
-    policy: Policy,
-    origins: list[date],
-    days: int,
-    new_only: bool,
-    queries: int,
+def _origins(from_: str, to: str, step: int, days: int) -> list[date]:
+    """The days at which lists are replayed; what came after each has to be over."""
+    first, last = options.read_begun(from_, "--from"), options.read_begun(to, "--to")
+    if first > last:
+        raise WrongInput(f"--from {first} is after --to {last}")
+    origins = [first + timedelta(days=k) for k in range(0, (last - first).days + 1, step)]
+    if midnight(origins[-1]) + timedelta(days=days) > datetime.now(UTC):
+        raise WrongInput(
+            f"the {days} days after {origins[-1]} are not over yet; name an earlier --to, or fewer --days"
+        )
+    return origins
+
+
+def _summaries(
+    settings: Settings, origins: list[date], days: int, *, new_only: bool, queries: int
 ) -> dict[str, dict[str, Any]]:
+    from api.commands.opening import SIDES, engine_of, read_facts
+    from matcher.policy import read_policy
+    from matcher.registry import newest_serving
+    from training.evaluation import replay_origin, summarise
+
+    policy = read_policy(settings.policy)
+    facts = read_facts(settings, midnight(origins[-1]) + timedelta(days=days))
+    known = facts.before(microseconds(midnight(origins[0])))
+    if not len(known.sku_ids) or not len(known.anchor_ids):
+        raise WrongInput(f"the store knows no SKU or no anchor before {origins[0]}; name a later --from")
     periods: dict[str, list[Period]] = {side: [] for side in SIDES}
-    for origin in track(origins, "origins", disable=not os.isatty(2)):
-        engine = engine_of(facts.before(microseconds(midnight(origin))), settings, policy, day=origin)
+    for origin in tracked(origins, "origins", total=len(origins)):
+        engine = engine_of(
+            facts.before(microseconds(midnight(origin))),
+            settings,
+            policy,
+            newest_serving(settings.home, origin),
+        )
         for side in SIDES:
             periods[side].append(
                 replay_origin(
@@ -106,12 +109,11 @@ def print_summary(side: str, summary: dict[str, Any], console: Console) -> None:
     for column in ("NDCG@10", "95 %", "hit@10", "recall@50", "coverage", "Gini", "tail / waist / head"):
         table.add_column(column, justify="right")
     for name, row in summary["systems"].items():
-        low, high = row["ndcg10_interval"]
         tiers = row["exposure_by_tier"]
         table.add_row(
             name,
             f"{row['ndcg10'] or 0:.4f}",
-            f"{low:.4f}..{high:.4f}",
+            _range(row["ndcg10_interval"], 4),
             _share(row["hit10"]),
             _share(row["recall50"]),
             _share(row["coverage"]),
@@ -120,8 +122,8 @@ def print_summary(side: str, summary: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     if (ours := summary["ours_to_best"]) is not None:
-        low, high = ours["interval"]
-        console.print(f"ours to the best other, {ours['best']}: {ours['ratio']:.3f} ({low:.3f}..{high:.3f})")
+        told = f"{ours['ratio']:.3f} ({_range(ours['interval'], 3)})"
+        console.print(f"ours to the best other, {ours['best']}: {told}")
     segments = Table(title=f"{side}: NDCG@10 by segment")
     systems = list(summary["systems"])
     segments.add_column("segment")
@@ -136,3 +138,8 @@ def print_summary(side: str, summary: dict[str, Any], console: Console) -> None:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
+
+
+def _range(interval: list[float | None], digits: int) -> str:
+    low, high = interval
+    return "-" if low is None or high is None else f"{low:.{digits}f}..{high:.{digits}f}"

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from api.commands.options import Json
-from features.catalogue import FEATURES, fingerprint
 
 
 def list_features(as_json: Json = False) -> None:
     """The catalogue: name, unit, meaning, what missing means."""
+    from features.catalogue import FEATURES, fingerprint
+
     if as_json:
         document = {"fingerprint": fingerprint(), "features": [asdict(feature) for feature in FEATURES]}
         typer.echo(json.dumps(document, ensure_ascii=False))

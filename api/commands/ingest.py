@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,9 +16,10 @@ from rich.text import Text
 
 from api.commands.options import Database, Home, Json, Policy, open_store
 from features.settings import read_settings
-from features.store.db import writing
-from features.store.ingest import Imported, ingest
-from features.store.ingest import Progress as OnProgress
+
+if TYPE_CHECKING:
+    from features.store.ingest import Imported
+    from features.store.ingest import Progress as OnProgress
 
 
 def ingest_files(
@@ -45,6 +46,9 @@ def ingest_files(
     policy: Policy = None,
 ) -> None:
     """Import files into the store: all of them, or, where a row is bad, none."""
+    from features.store.db import writing
+    from features.store.ingest import ingest
+
     settings = read_settings(database_url=database, home=home, policy=policy)
     engine = open_store(settings)
     try:
@@ -68,7 +72,7 @@ def ingest_files(
     imported.require_all()
 
 
-def _document(imported: Imported, *, dry_run: bool) -> dict[str, object]:
+def _document(imported: "Imported", *, dry_run: bool) -> dict[str, object]:
     return {
         "imported": not (imported.is_refused or dry_run),
         "dry_run": dry_run,
@@ -85,7 +89,7 @@ def _document(imported: Imported, *, dry_run: bool) -> dict[str, object]:
     }
 
 
-def _print(imported: Imported, *, dry_run: bool, skip_bad: bool) -> None:
+def _print(imported: "Imported", *, dry_run: bool, skip_bad: bool) -> None:
     out = Console()
     table = Table("table", box=None, pad_edge=False)
     for heading in ("new", "unchanged", "rejected"):
@@ -104,7 +108,7 @@ def _print(imported: Imported, *, dry_run: bool, skip_bad: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[OnProgress]:
+def _progress() -> "Iterator[OnProgress]":
     """A bar a file on a terminal's stderr; silent elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _file, _share: None

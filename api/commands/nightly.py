@@ -1,26 +1,22 @@
 """`matcher nightly`: facts become tonight's model, if it wins."""
 
 import json
-import os
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from api.commands import options
+from api.commands.progress import step_bar
 from features.errors import GateRefused, WrongInput
-from features.facts import load_facts
 from features.settings import read_settings
-from features.store.db import reading
 from features.units import midnight, shanghai_day
-from matcher.policy import read_policy
-from matcher.registry import champion, promote, publish
-from training.nightly import Night, run_night
-from training.outcome_fit import calibration_table
-from training.recipe import FAST, Recipe
+
+if TYPE_CHECKING:
+    from training.nightly import Night
 
 
 def nightly(
@@ -32,28 +28,22 @@ def nightly(
     policy: options.Policy = None,
 ) -> None:
     """Features, train, judge against every source, and publish what wins; safe to repeat."""
+    from api.commands.opening import read_facts
+    from matcher.policy import read_policy
+    from training.nightly import run_night
+    from training.recipe import FAST, Recipe
+
     settings = read_settings(database_url=database, home=home, policy=policy)
+    decided = read_policy(settings.policy)
     now = datetime.now(UTC)
     day = options.read_day(as_of) or shanghai_day(now)
-    if midnight(day) > now:
-        raise WrongInput(f"--as-of {day} has not begun; name today or a day before")
-    store = options.open_store(settings)
-    try:
-        with reading(store) as session:
-            facts = load_facts(session, as_of=midnight(day))
-    finally:
-        store.dispose()
+    options.check_home(settings.home)
+    facts = read_facts(settings, midnight(day))
     if not len(facts.listings.at_us):
         raise WrongInput(f"the store knows no listing from before {day}; run matcher ingest first")
-    with _progress() as (progress, task):
-        night = run_night(
-            facts,
-            policy=read_policy(settings.policy),
-            recipe=FAST if fast else Recipe(),
-            threads=settings.threads,
-            say=lambda step, share: progress.update(task, description=step, completed=share),
-        )
-        progress.update(task, description="done", completed=1.0)
+    with step_bar() as say:
+        recipe = FAST if fast else Recipe()
+        night = run_night(facts, policy=decided, recipe=recipe, threads=settings.threads, say=say)
     said = record(night, settings.home, now=now)
     if as_json:
         typer.echo(json.dumps(said, ensure_ascii=False))
@@ -63,8 +53,11 @@ def nightly(
         raise GateRefused("the gate refused: " + "; ".join(night.decision.reasons))
 
 
-def record(night: Night, home: Any, *, now: datetime) -> dict[str, Any]:
+def record(night: "Night", home: Path, *, now: datetime) -> dict[str, Any]:
     """Publish what the night made, and point at it if it passed and nothing newer serves."""
+    from matcher.registry import champion, promote, publish
+    from training.figures import plain
+
     manifest = publish(home, night.provenance, night.files)
     serving = champion(home)
     if night.decision.passed and (serving is None or serving.as_of <= manifest.as_of):
@@ -76,12 +69,14 @@ def record(night: Night, home: Any, *, now: datetime) -> dict[str, Any]:
         "reasons": list(night.decision.reasons),
         "serving": serving.version if serving is not None else f"source:{night.best_source['goods']}",
         "judged": manifest.metrics.get("judged"),
-        "outcome": night.report.get("outcome"),
+        "outcome": plain(night.report.get("outcome")),
     }
 
 
-def print_night(night: Night, said: dict[str, Any], console: Console | None = None) -> None:
+def print_night(night: "Night", said: dict[str, Any], console: Console | None = None) -> None:
     """The judge window's figures, the outcome's calibration, and what serves now."""
+    from training.outcome_fit import calibration_table
+
     console = console or Console()
     for kind, figures in night.decision.figures.items():
         table = Table(title=f"judge window: {kind} ({figures['queries']} queries)")
@@ -102,19 +97,3 @@ def print_night(night: Night, said: dict[str, Any], console: Console | None = No
         console.print(calibration_table(report))
     verdict = "passed" if night.decision.passed else "refused"
     console.print(f"gate: {verdict}; published {said['version']}; serving {said['serving']}")
-
-
-class _progress:  # noqa: N801 - a with-statement's opener
-    def __enter__(self) -> tuple[Progress, Any]:
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=not os.isatty(2),
-        )
-        self.bar.start()
-        return self.bar, self.bar.add_task("facts", total=1.0)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()

@@ -1,19 +1,19 @@
 """What can be said after any command? Where the store, the home and the policy are; and how the store is opened."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
-from features.anchor import TIERS
 from features.errors import WrongInput
 from features.settings import Settings
-from features.store.db import open_engine
-from features.store.migrations import upgrade
-from features.units import parse_rate, parse_yuan
-from matcher.request import Filters
+from features.units import midnight, parse_day, parse_rate, parse_yuan
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from matcher.request import Filters
 
 Database = Annotated[
     str | None,
@@ -36,24 +36,26 @@ Policy = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 
 
-def open_store(settings: Settings) -> Engine:
+def open_store(settings: Settings) -> "Engine":
     """The store that the settings name, brought to this build's shape."""
+    from features.store.db import open_engine
+    from features.store.migrations import upgrade
+
     engine = open_engine(settings.database_url)
     upgrade(engine)
     return engine
 
 
 AsOf = Annotated[
-    datetime | None,
+    str | None,
     typer.Option(
         "--as-of",
         metavar="DATE",
-        formats=["%Y-%m-%d"],
         help="Use only what was known before that day began in Shanghai, facts and model alike. [default: now]",
         show_default=False,
     ),
 ]
-Size = Annotated[int, typer.Option("--size", min=1, max=1_000, help="Lines in a list.")]
+Size = Annotated[int, typer.Option("--size", metavar="N", help="Lines in a list, at most 1000.")]
 NewOnly = Annotated[
     bool, typer.Option("--new-only", help="Leave out what the pair sold together in the 365 days before.")
 ]
@@ -90,8 +92,11 @@ def read_filters(
     min_rate: str | None,
     supply_type: str | None,
     tier: str | None,
-) -> Filters:
+) -> "Filters":
     """Filters as typed: prices in yuan, the rate in percent."""
+    from features.anchor import TIERS
+    from matcher.request import Filters
+
     if supply_type not in (None, "source", "brand"):
         raise WrongInput(f"--supply-type {supply_type!r} is not known; name source or brand")
     if tier is not None and tier not in TIERS:
@@ -101,7 +106,7 @@ def read_filters(
     if low is not None and high is not None and low > high:
         raise WrongInput(f"--min-price {min_price} is above --max-price {max_price}")
     return Filters(
-        category=category,
+        category=category.strip("/") if category is not None else None,
         min_price_fen=low,
         max_price_fen=high,
         min_rate_ppm=parse_rate(min_rate, "percent") if min_rate is not None else None,
@@ -110,6 +115,38 @@ def read_filters(
     )
 
 
-def read_day(as_of: datetime | None) -> date | None:
-    """The day that was named."""
-    return as_of.date() if as_of is not None else None
+def read_day(as_of: str | None) -> date | None:
+    """The day that `--as-of` named, if it did."""
+    return read_begun(as_of, "--as-of") if as_of is not None else None
+
+
+def read_begun(text: str, option: str) -> date:
+    """A day that has begun: nothing is known of another."""
+    day = parse_day(text)
+    if day.year < 1971 or midnight(day) > datetime.now(UTC):
+        raise WrongInput(f"{option} {day} is not between 1971 and today; name a day that has begun")
+    return day
+
+
+def check_file(file: Path, option: str, *endings: str) -> None:
+    """Refuse a file that cannot be written, before there is anything to write."""
+    if file.suffix not in endings:
+        raise WrongInput(f"{option} {file}: the name has to end in {' or '.join(endings)}")
+    if not file.parent.is_dir():
+        raise WrongInput(f"{option} {file}: there is no folder {file.parent}")
+    if file.is_dir():
+        raise WrongInput(f"{option} {file}: there is a folder of that name")
+
+
+def check_home(home: Path) -> None:
+    """Refuse a home that cannot be made, before a night is spent on it."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongInput(f"--home {home} cannot be made: {error.strerror}") from error
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that no reason is written in."""
+    if language not in ("en", "zh"):
+        raise WrongInput(f"--language {language!r} is not known; name en or zh")

@@ -3,7 +3,7 @@
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,11 +12,11 @@ from rich.table import Table
 from api.commands.options import Database, Home, Json, Policy, open_store
 from features.errors import WrongInput
 from features.settings import read_settings
-from features.store.db import reading
-from features.store.plans import PlanRow, load_standing, load_terms
 from features.units import SHANGHAI, midnight, parse_day, parse_instant, percent
-from matcher.policy import read_policy
-from matcher.rates import Loser, RateAnswer, resolve_rate
+
+if TYPE_CHECKING:
+    from features.store.plans import PlanRow
+    from matcher.rates import Loser, RateAnswer
 
 
 def show_rate(
@@ -39,6 +39,11 @@ def show_rate(
     policy: Policy = None,
 ) -> None:
     """Show the commission rate that applies, and why the other plans do not."""
+    from features.store.db import reading
+    from features.store.plans import load_standing, load_terms
+    from matcher.policy import read_policy
+    from matcher.rates import resolve_rate
+
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
     instant = datetime.now(UTC) if at is None else _parse_at(at)
@@ -63,7 +68,7 @@ def _parse_at(text: str) -> datetime:
         return parse_instant(text)
 
 
-def _document(answer: RateAnswer) -> dict[str, object]:
+def _document(answer: "RateAnswer") -> dict[str, object]:
     return {
         "sku_id": answer.sku_id,
         "anchor_id": answer.anchor_id,
@@ -76,11 +81,11 @@ def _document(answer: RateAnswer) -> dict[str, object]:
     }
 
 
-def _loser_document(loser: Loser) -> dict[str, object]:
+def _loser_document(loser: "Loser") -> dict[str, object]:
     return _plan_document(loser.plan) | {"reason": loser.reason, "sentence": {"zh": loser.zh, "en": loser.en}}
 
 
-def _plan_document(plan: PlanRow) -> dict[str, object]:
+def _plan_document(plan: "PlanRow") -> dict[str, object]:
     columns = {field.name: getattr(plan, field.name) for field in fields(plan)}
     return {
         name: value.isoformat()
@@ -92,7 +97,7 @@ def _plan_document(plan: PlanRow) -> dict[str, object]:
     }
 
 
-def _print(answer: RateAnswer) -> None:
+def _print(answer: "RateAnswer") -> None:
     out = Console()
     asker = f"anchor {answer.anchor_id}" if answer.anchor_id else "any anchor"
     out.print(

@@ -2,18 +2,17 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from api.commands import options
-from api.opening import open_list_engine
 from features.settings import read_settings
-from matcher.model import read_objective
-from matcher.request import ListRequest
-from matcher.why import Fate, why
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from matcher.why import Fate
 
 
 def explain_pairing(
@@ -29,25 +28,28 @@ def explain_pairing(
     policy: options.Policy = None,
 ) -> None:
     """Not a candidate, refused by a rule, or its rank, score, reasons, and what stands above it."""
+    from api.commands.opening import open_list_engine
+    from api.commands.printing import answer_console
+    from matcher.model import read_objective
+    from matcher.request import ListRequest
+    from matcher.why import why
+
+    options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     request = ListRequest("goods", 0, 20, read_objective(objective), new_only)
-    store = options.open_store(settings)
-    try:
-        engine = open_list_engine(settings, store, as_of=options.read_day(as_of), now=datetime.now(UTC))
-    finally:
-        store.dispose()
+    engine = open_list_engine(settings, options.read_day(as_of))
     fates = why(engine, engine.row("goods", anchor), engine.row("shortlist", sku), request)
     if as_json:
         document: dict[str, Any] = {"sku_id": sku, "anchor_id": anchor, "model_version": engine.version}
         typer.echo(json.dumps(document | {fate.side: asdict(fate) for fate in fates}, ensure_ascii=False))
         return
-    console = Console()
+    console = answer_console()
     console.print(f"SKU {sku} and anchor {anchor}, by {engine.version}")
     for fate in fates:
         _print(fate, language, console)
 
 
-def _print(fate: Fate, language: str, console: Console) -> None:
+def _print(fate: "Fate", language: str, console: "Console") -> None:
     where = "in the anchor's goods" if fate.side == "goods" else "in the SKU's shortlist"
     if fate.status == "RANKED":
         console.print(f"{where}: rank {fate.rank} of {fate.considered} candidates, score {fate.score:.3f}")

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 import pyarrow.parquet
-from rich.progress import track
 
+from api.commands.progress import tracked
 from features.errors import WrongInput
 from matcher.engine import Chosen, Engine
 from matcher.request import ListRequest
@@ -17,10 +18,6 @@ _LISTS_A_WRITE = 512
 
 def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int) -> tuple[int, int]:
     """Write `owner, rank, other, score` for everybody; (lists, rows). The file appears when it is complete."""
-    if out.suffix not in (".csv", ".parquet"):
-        raise WrongInput(f"--out {out}: the name has to end in .csv or .parquet")
-    if not out.parent.is_dir():
-        raise WrongInput(f"--out {out}: there is no folder {out.parent}")
     owners = engine.owners(request)
     aside = out.with_name(f".{out.name}.part")
     n_rows = 0
@@ -29,7 +26,7 @@ def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int
             for frame in _frames(engine, request, owners, threads):
                 sink.write(frame)
                 n_rows += len(frame)
-        os.replace(aside, out)
+        aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
     return len(owners), n_rows
@@ -38,7 +35,7 @@ def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int
 def _frames(engine: Engine, request: ListRequest, owners: list[int], threads: int) -> Iterator[pl.DataFrame]:
     held: list[tuple[int, Chosen]] = []
     lists = engine.choose_all(request, owners, threads=threads)
-    for one in track(lists, f"{request.side} lists", total=len(owners), disable=not os.isatty(2)):
+    for one in tracked(lists, f"{request.side} lists", total=len(owners)):
         held.append(one)
         if len(held) == _LISTS_A_WRITE:
             yield _frame(engine, request, held)
@@ -74,8 +71,11 @@ class _Sink:
         self.writer: pyarrow.parquet.ParquetWriter | None = None
         self.is_empty = True
 
-    def __enter__(self) -> "_Sink":
-        self.file = self.path.open("wb")
+    def __enter__(self) -> Self:
+        try:
+            self.file = self.path.open("wb")
+        except OSError as error:
+            raise WrongInput(f"{self.path.parent} cannot be written to: {error.strerror}") from error
         return self
 
     def write(self, frame: pl.DataFrame) -> None:

@@ -5,22 +5,21 @@ the one that would have done best on the newest window that is over.
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any, get_args
+from datetime import UTC, date, datetime
+from typing import get_args
 
-from sqlalchemy import Engine as Store
-
+from api.commands.options import open_store
 from features.errors import WrongInput
 from features.facts import Facts, load_facts
 from features.settings import Settings
 from features.snapshot import take_snapshot
 from features.store.db import reading
-from features.units import midnight, shanghai_day
+from features.units import from_microseconds, midnight, shanghai_day
 from matcher.candidates.union import Side
 from matcher.engine import Engine, build_engine
 from matcher.model import Model
 from matcher.policy import Policy, read_policy
-from matcher.registry import list_versions, load_manifest, newest_serving, read_model
+from matcher.registry import Manifest, champion, list_versions, load_manifest, newest_serving, read_model
 from matcher.world import build_world
 from training.labels import grade, read_outcomes
 from training.recipe import Recipe
@@ -30,36 +29,45 @@ from training.split import split_time
 SIDES: tuple[Side, ...] = get_args(Side)
 
 
-def open_list_engine(settings: Settings, store: Store, *, as_of: date | None, now: datetime) -> Engine:
-    """The engine for lists of `as_of` (its Shanghai midnight), or of this moment."""
-    at = now if as_of is None else midnight(as_of)
-    if at > now:
-        raise WrongInput(f"--as-of {as_of} has not begun; name today or a day before")
-    with reading(store) as session:
-        facts = load_facts(session, as_of=at)
+def open_list_engine(settings: Settings, as_of: date | None) -> Engine:
+    """The engine for lists of `as_of` (its Shanghai midnight), or of this moment, when the champion serves."""
+    at = datetime.now(UTC) if as_of is None else midnight(as_of)
+    facts = read_facts(settings, at)
     if not len(facts.sku_ids) or not len(facts.anchor_ids):
         raise WrongInput(
-            f"the store knows no SKUs or no anchors before {at:%Y-%m-%d}; run matcher ingest first"
+            f"the store knows no SKU or no anchor before {at:%Y-%m-%d}; run matcher ingest first"
         )
-    return engine_of(facts, settings, read_policy(settings.policy), day=shanghai_day(at))
+    manifest = champion(settings.home) if as_of is None else newest_serving(settings.home, as_of)
+    return engine_of(facts, settings, read_policy(settings.policy), manifest)
 
 
-def engine_of(facts: Facts, settings: Settings, policy: Policy, *, day: date) -> Engine:
-    """A world of these facts with the newest model whose data ends by `day`."""
+def read_facts(settings: Settings, at: datetime) -> Facts:
+    """What the settings' store knew at an instant."""
+    store = open_store(settings)
+    try:
+        with reading(store) as session:
+            return load_facts(session, as_of=at)
+    finally:
+        store.dispose()
+
+
+def engine_of(facts: Facts, settings: Settings, policy: Policy, manifest: Manifest | None) -> Engine:
+    """A world of these facts with that model, or with the best single source where there is none."""
     world = build_world(take_snapshot(facts), policy, threads=settings.threads)
-    manifest = newest_serving(settings.home, day)
     if manifest is None:
-        return build_engine(world, None, fallback_sources(facts, settings, policy, day=day))
+        return build_engine(world, None, fallback_sources(facts, settings, policy))
     model = Model.from_files(manifest.version, read_model(settings.home, manifest.version))
     return build_engine(world, model, dict.fromkeys(SIDES, "popularity"))
 
 
-def fallback_sources(facts: Facts, settings: Settings, policy: Policy, *, day: date) -> Mapping[Side, str]:
+def fallback_sources(facts: Facts, settings: Settings, policy: Policy) -> Mapping[Side, str]:
     """The best single source of each direction, by what was known."""
-    for version in sorted(list_versions(settings.home), reverse=True):
+    day = shanghai_day(from_microseconds(facts.as_of_us))
+    for version in reversed(list_versions(settings.home)):
         if version[:8] <= f"{day:%Y%m%d}":
-            found: Any = load_manifest(settings.home, version).metrics.get("best_source")
-            return {side: str(found[side]) for side in SIDES}
+            found = load_manifest(settings.home, version).metrics.get("best_source")
+            if isinstance(found, dict):
+                return {side: str(found[side]) for side in SIDES}
     recipe = Recipe()
     origin = split_time(facts, recipe).judge
     if origin is None:

@@ -1,0 +1,119 @@
+"""What does the whole thing do? A pretend market, from nothing to lists, and how good they are by its own truth."""
+
+import tempfile
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from sqlalchemy import Engine as Store
+from sqlmodel import col, select
+
+from api.commands.nightly import print_night, record
+from api.commands.opening import SIDES, engine_of, read_facts
+from api.commands.options import open_store
+from api.commands.printing import answer_console, print_list
+from api.commands.progress import step_bar
+from features.demo_market import (
+    Market,
+    MarketSpec,
+    capture,
+    make_market,
+    own_best_sellers,
+    popularity,
+    write_market,
+)
+from features.errors import RejectedRows, WrongInput
+from features.settings import Settings
+from features.store.db import reading, writing
+from features.store.ingest import ingest
+from features.store.tables import Brand
+from features.units import midnight
+from matcher.engine import Engine
+from matcher.model import Objective
+from matcher.policy import read_policy
+from matcher.registry import newest_serving
+from matcher.request import ListRequest
+from training.nightly import run_night
+from training.recipe import FAST
+
+_OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
+
+
+def show_market(settings: Settings, seed: int, language: str) -> None:
+    """Make it, ingest it, train on it, print its lists and how much of the attainable GMV they capture."""
+    console = answer_console()
+    console.print(
+        "This market is simulated: its people, goods and sales are made up, and so its truth is known."
+    )
+    policy = read_policy(settings.policy)
+    market = make_market(MarketSpec.demo(), seed)
+    store = open_store(settings)
+    try:
+        _refuse_other_facts(store, market)
+        _import(store, market, console)
+    finally:
+        store.dispose()
+    facts = read_facts(settings, midnight(market.as_of))
+    with step_bar() as say:
+        night = run_night(facts, policy=policy, recipe=FAST, threads=settings.threads, say=say)
+    said = record(night, settings.home, now=datetime.combine(market.as_of, time(), UTC))
+    print_night(night, said, console)
+    engine = engine_of(facts, settings, policy, newest_serving(settings.home, market.as_of))
+    _print_lists(engine, language, console)
+    _print_capture(engine, market, settings, console)
+
+
+def _refuse_other_facts(store: Store, market: Market) -> None:
+    with reading(store) as session:
+        stored = set(session.exec(select(col(Brand.brand_id))).all())
+    if not stored <= set(market.brands["brand_id"]):
+        raise WrongInput(_OTHER_FACTS)
+
+
+def _import(store: Store, market: Market, console: Console) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        tables, rejects = Path(folder, "tables"), Path(folder, "rejects")
+        tables.mkdir()
+        write_market(market, tables)
+        with writing(store) as session:
+            imported = ingest(session, [tables], now=datetime.now(UTC), source="operator", rejects=rejects)
+    try:
+        imported.require_all()
+    except RejectedRows as error:
+        raise WrongInput(_OTHER_FACTS) from error
+    counts = ", ".join(f"{len(frame)} {name}" for name, frame in market.tables().items() if len(frame))
+    console.print(f"ingested: {counts}")
+
+
+def _print_lists(engine: Engine, language: str, console: Console) -> None:
+    pairs = engine.world.snapshot.histories.sku
+    busy = int(pairs.n_recent.argmax())
+    anchor, sku = int(pairs.anchor[busy]), int(pairs.code[busy])
+    for side, owner in zip(SIDES, (anchor, sku), strict=True):
+        print_list(engine.answer(ListRequest(side, owner, 8, explain=True)), side, language, console)
+
+
+def lists_of(engine: Engine, objective: Objective, *, size: int, threads: int) -> pl.DataFrame:
+    """`anchor_id, rank, sku_id` for every anchor."""
+    request = ListRequest("goods", 0, size, objective)
+    snapshot = engine.world.snapshot
+    rows = [
+        (snapshot.roster.ids[owner], k + 1, snapshot.shelf.ids[int(row)])
+        for owner, chosen in engine.choose_all(request, engine.owners(request), threads=threads)
+        for k, row in enumerate(chosen.rows)
+    ]
+    return pl.DataFrame(rows, schema=["anchor_id", "rank", "sku_id"], orient="row")
+
+
+def _print_capture(engine: Engine, market: Market, settings: Settings, console: Console) -> None:
+    shares = {
+        "ours (gmv)": capture(market.truth, lists_of(engine, "gmv", size=20, threads=settings.threads)),
+        "ours (balanced)": capture(
+            market.truth, lists_of(engine, "balanced", size=20, threads=settings.threads)
+        ),
+        "an anchor's own best sellers": capture(market.truth, own_best_sellers(market)),
+        "popularity": capture(market.truth, popularity(market)),
+    }
+    told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    console.print(f"of the attainable GMV, the first 20 goods capture: {told}")

@@ -1,0 +1,102 @@
+"""What does a list look like? As a table for people, as a document for programs."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from features.units import Fen, Ppm, from_microseconds, percent, yuan
+from matcher.candidates.union import Side
+from matcher.engine import Pairing, PairingList
+from matcher.outcome import Expected
+
+_PIPED_WIDTH = 160
+
+
+def answer_console() -> Console:
+    """Stdout without any markup: an id such as `a:cat:b` is no picture of a cat."""
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def print_list(answer: PairingList, side: Side, language: str, console: Console) -> None:
+    """A list as a table, and the account of what is not on it."""
+    at = from_microseconds(answer.snapshot_at_us)
+    kind = "goods for anchor" if side == "goods" else "anchors for SKU"
+    table = Table(
+        title=f"{kind} {answer.owner_id}",
+        caption=f"model {answer.model_version}, as of {at:%Y-%m-%d %H:%M} UTC",
+    )
+    table.add_column("#", justify="right")
+    table.add_column("SKU" if side == "goods" else "anchor", overflow="fold")
+    for heading in ("score", "rate", "units next session", "GMV (80 %)", "commission"):
+        table.add_column(heading, justify="right")
+    explained = any(pairing.reasons for pairing in answer.pairings)
+    if explained:
+        table.add_column("why")
+    for pairing in answer.pairings:
+        reasons = [reason.zh if language == "zh" else reason.en for reason in pairing.reasons]
+        table.add_row(*_cells(pairing, side), *(["\n".join(reasons)] if explained else []))
+    console.print(table)
+    left_out = ", ".join(f"{reason} {n}" for reason, n in answer.left_out.items() if n)
+    console.print(f"{answer.considered} candidates ranked; left out: {left_out or 'nothing'}")
+
+
+def _cells(pairing: Pairing, side: Side) -> list[str]:
+    plain = [
+        str(pairing.rank),
+        pairing.sku_id if side == "goods" else pairing.anchor_id,
+        f"{pairing.score:.3f}",
+        percent(Ppm(pairing.rate_ppm)) if pairing.rate_ppm is not None else "-",
+    ]
+    return plain + (["-", "-", "-"] if pairing.expected is None else _promise(pairing.expected))
+
+
+def _promise(expected: Expected) -> list[str]:
+    low, high = (yuan(Fen(int(fen[0]))) for fen in (expected.gmv_low_fen, expected.gmv_high_fen))
+    commission = int(expected.commission_fen[0])
+    return [
+        f"{expected.units[0]:.1f} ({expected.units_low[0]:.1f}..{expected.units_high[0]:.1f})",
+        f"{yuan(Fen(int(expected.gmv_fen[0])))} ({low}..{high})",
+        yuan(Fen(commission)) if commission >= 0 else "-",
+    ]
+
+
+def list_document(answer: PairingList) -> dict[str, Any]:
+    """An answer as JSON: money in fen, rates in ppm."""
+    return {
+        "owner_id": answer.owner_id,
+        "items": [_line(pairing) for pairing in answer.pairings],
+        "model_version": answer.model_version,
+        "snapshot_at": from_microseconds(answer.snapshot_at_us).isoformat(),
+        "policy_version": answer.policy_version,
+        "considered": answer.considered,
+        "left_out": dict(answer.left_out),
+    }
+
+
+def _line(pairing: Pairing) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "rank": pairing.rank,
+        "anchor_id": pairing.anchor_id,
+        "sku_id": pairing.sku_id,
+        "score": pairing.score,
+        "rate_ppm": pairing.rate_ppm,
+        "expected": None if pairing.expected is None else _expected(pairing.expected),
+    }
+    if pairing.reasons:
+        line["reasons"] = [
+            {"group": reason.group, "zh": reason.zh, "en": reason.en} for reason in pairing.reasons
+        ]
+    return line
+
+
+def _expected(expected: Expected) -> dict[str, Any]:
+    units = {
+        name: round(float(getattr(expected, name)[0]), 4) for name in ("units", "units_low", "units_high")
+    }
+    gmv = {name: int(getattr(expected, name)[0]) for name in ("gmv_fen", "gmv_low_fen", "gmv_high_fen")}
+    names = ("commission_fen", "commission_low_fen", "commission_high_fen")
+    paid = {name: int(getattr(expected, name)[0]) for name in names}
+    return units | gmv | {name: fen if fen >= 0 else None for name, fen in paid.items()}
