@@ -41,7 +41,9 @@ def fit_uptake(
         "metric": "ndcg",
         "eval_at": [10],
     }
-    return _grow(parameters, _ranked(queries), _ranked(stop) if stop else None, recipe, rounds or setting.max_rounds)
+    return _grow(
+        parameters, _ranked(queries), _ranked(stop) if stop else None, recipe, rounds or setting.max_rounds
+    )
 
 
 def fit_value(listings: ListingRows, recipe: Recipe, *, threads: int, rounds: int | None = None) -> Grown:
@@ -85,7 +87,11 @@ def compare_settings(
         grown = fit_uptake(fit, recipe, setting, threads=threads, stop=stop)
         gain = np.asarray(recipe.label_gain)[stop.label]
         values = np.nan_to_num(grouped_ndcg(grown.ranker.score(stop.matrix), gain, stop.group))
-        entry: dict[str, Any] = {"setting": setting.name, "rounds": grown.rounds, "ndcg10": float(values.mean())}
+        entry: dict[str, Any] = {
+            "setting": setting.name,
+            "rounds": grown.rounds,
+            "ndcg10": float(values.mean()),
+        }
         if best is not None:
             entry["against_best"] = paired(values, best[2])
         if best is None or entry["against_best"][1] > 0:

@@ -49,7 +49,9 @@ def suited(facts: Facts, recipe: Recipe) -> Recipe:
     nothing fits the recipe comes back as it was, and the split has no twin.
     """
     closer = replace(recipe, gap_days=0, min_history_days=min(28, recipe.min_history_days))
-    fortnight = replace(closer, label_days=14, origin_step_days=7, min_history_days=min(21, closer.min_history_days))
+    fortnight = replace(
+        closer, label_days=14, origin_step_days=7, min_history_days=min(21, closer.min_history_days)
+    )
     for tried in (recipe, closer, fortnight):
         if len(split_time(facts, tried).fit) >= FEWEST_FIT_ORIGINS:
             return tried
