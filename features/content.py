@@ -124,6 +124,7 @@ def _nearest(starts: I64, token: I32, weight: F32, frequency: I64, n_skus: int) 
     cosine = np.zeros((n_skus, N_NEAREST), np.float32)
     score = np.zeros(n_skus, np.float32)
     touched = np.empty(n_skus, np.int32)
+    alike = np.empty(n_skus, np.int32)
     for s in range(n_skus):
         row = starts[s] + np.argsort(frequency[token[starts[s] : starts[s + 1]]], kind="mergesort")
         n, spent = 0, 0
@@ -139,11 +140,14 @@ def _nearest(starts: I64, token: I32, weight: F32, frequency: I64, n_skus: int) 
                     n += 1
                 score[other] += weight[k] * posted[p]
         score[s] = 0.0
-        found = np.sort(touched[:n])
+        n_alike = 0
+        for i in range(n):
+            if score[touched[i]] >= LEAST_COSINE:  # few are: the others need not be put in order
+                alike[n_alike] = touched[i]
+                n_alike += 1
+        found = np.sort(alike[:n_alike])
         best = found[np.argsort(-score[found], kind="mergesort")]
         for j in range(min(N_NEAREST, len(best))):
-            if score[best[j]] < LEAST_COSINE:
-                break
             nearest[s, j] = best[j]
             cosine[s, j] = score[best[j]]
         for i in range(n):

@@ -125,16 +125,26 @@ def nearest_rows(
                     k += 1
                 score[j] += code_weight[c]
         score[i] = 0.0
-        found = np.sort(touched[:k])
         values = np.empty(k, np.float64)
         for m in range(k):
-            values[m] = score[found[m]] / (norm[i] * norm[found[m]])
-            score[found[m]] = 0.0
+            values[m] = score[touched[m]] / (norm[i] * norm[touched[m]])
+            score[touched[m]] = 0.0
+        found, values = _foremost(touched[:k], values, min(n, k))
         for j, place in enumerate(_best(values, min(n, k))):
             if values[place] > 0:
                 nearest[i, j] = found[place]
                 weight[i, j] = values[place]
     return nearest, weight
+
+
+@jit
+def _foremost(rows: I32, values: F64, n: int) -> tuple[I32, F64]:
+    """The rows, ascending, whose values are not below the `n`-th largest: only these need to be put in order."""
+    if n < len(values):
+        above = values >= np.partition(values, len(values) - n)[len(values) - n]
+        rows, values = rows[above], values[above]
+    order = np.argsort(rows, kind="mergesort")
+    return rows[order], values[order]
 
 
 @jit
