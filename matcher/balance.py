@@ -59,7 +59,7 @@ def _best_places(chance: F64, share: F64, weight: float, discount: F64) -> I64:
     best[0, 0] = 0.0
     for i in range(n):
         for k in range(min(i, PAGE) + 1):
-            if best[i, k] > best[i + 1, k]:
+            if best[i, k] >= best[i + 1, k]:  # of equals the one of greater uptake is placed
                 best[i + 1, k] = best[i, k]
                 taken[i + 1, k] = False
             if k < PAGE:
