@@ -6,6 +6,7 @@ what is not settled yet, in a market that settles, stays below 4.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -110,11 +111,8 @@ def grade(outcomes: Outcomes, side: str, n_owners: int, n_rows: int) -> Graded:
 
 def quintiles(group: I64, worth: F64) -> I32:
     """Grades 0..4 of `worth` inside each group (rows of a group lie together), by rank; ties share the lower one."""
-    starts = (
-        np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
-    )
     grades = np.zeros(len(group), np.int32)
-    for begin, end in zip(starts, [*starts[1:], len(group)], strict=True):
+    for begin, end in pairwise(_edges(group)):
         ranked = np.sort(worth[begin:end])
         below = np.searchsorted(ranked, worth[begin:end], side="left")
         grades[begin:end] = np.minimum(below * 5 // max(end - begin, 1), 4)
@@ -122,17 +120,24 @@ def quintiles(group: I64, worth: F64) -> I32:
 
 
 def _in_top(owner: I64, worth: F64) -> Bools:
-    """The best TOP_SHARE of each owner's finite worths; nothing where only one pair sold."""
+    """The best TOP_SHARE of each owner's finite worths, rounded down: none of three, one of four."""
     top = np.zeros(len(owner), np.bool_)
-    starts = (
-        np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]])) if len(owner) else np.zeros(0, int)
-    )
-    for begin, end in zip(starts, [*starts[1:], len(owner)], strict=True):
+    for begin, end in pairwise(_edges(owner)):
         known = np.flatnonzero(np.isfinite(worth[begin:end])) + begin
         n = int(len(known) * TOP_SHARE)
         if n:
             top[known[np.argsort(-worth[known], kind="stable")[:n]]] = True
     return top
+
+
+def _edges(group: I64) -> list[int]:
+    """Where the groups begin, and where the last one ends; only that where there is none.
+
+    >>> _edges(np.array([7, 7, 3]))
+    [0, 2, 3]
+    """
+    changes = np.flatnonzero(group[1:] != group[:-1]) + 1
+    return [*([0] if len(group) else []), *(int(place) for place in changes), len(group)]
 
 
 def _oriented(anchor: I32, sku: I32, side: str) -> tuple[I32, I32]:

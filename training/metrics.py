@@ -70,6 +70,8 @@ def paired(ours: F64, theirs: F64, seed: int = 1) -> tuple[float, float, float]:
 
 def paired_ratio(ours: F64, theirs: F64, seed: int = 1) -> tuple[float, float, float]:
     """Ratio of means over the same queries and its 95 % interval, queries resampled in pairs."""
+    if not len(ours):
+        return float("nan"), float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     ratios = np.empty(N_RESAMPLES)
     for k in range(N_RESAMPLES):
