@@ -99,7 +99,7 @@ def draw_queries(
 def draw_listings(
     world: World, outcomes: Outcomes, recipe: Recipe, *, age_days: float, threads: int
 ) -> ListingRows:
-    """Listings of the first label window's half, whole sessions, at most `listing_rows_an_origin`; by session."""
+    """Listings after the origin: whole sessions at random, at most `listing_rows_an_origin` rows; a session together."""
     rng = np.random.default_rng([recipe.seed, world.snapshot.as_of_us % 2**31, 2])
     sessions = rng.permutation(np.unique(outcomes.session))
     sizes = np.bincount(outcomes.session)[sessions] if len(sessions) else np.zeros(0, np.int64)
