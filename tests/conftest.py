@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 
 from features.store.db import open_engine
 from features.store.migrations import upgrade
-from trained import trained as trained  # shared by every test that needs a model: one night a worker
+from trained import trained  # noqa: F401 - shared by every test that needs a model: one night a worker
 
 # Two cores, shared with whatever else runs: a deadline would test the neighbours.
 settings.register_profile("fenxiao", deadline=None, max_examples=60)

@@ -8,8 +8,8 @@ import pytest
 from features.errors import FeatureMismatch, WrongInput
 from features.kernels import F32, F64, I64
 from matcher.model import OBJECTIVES, Mix, Model, Objective, read_objective, standardised
-from training.nightly import SIDES
 from trained import Trained
+from training.nightly import SIDES
 
 Query = tuple[F32, F64, I64]
 
