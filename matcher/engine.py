@@ -108,7 +108,7 @@ class Engine:
             snapshot_at_us=self.world.snapshot.as_of_us,
             policy_version=self.world.policy.version,
             considered=len(found.rows),
-            left_out=refused | {"NOT_A_CANDIDATE": int(among.sum()) - len(found.rows)},
+            left_out=refused | {"NOT_A_CANDIDATE": int(np.count_nonzero(among)) - len(found.rows)},
         )
 
     def choose(self, request: ListRequest) -> Chosen:
@@ -169,8 +169,10 @@ class Engine:
         among = self._passing(request)
         refused: dict[str, int] = {}
         for reason, broken in self.refusals(request):
-            refused[reason] = int(np.count_nonzero(among & broken))
-            among &= ~broken
+            hit = among & broken
+            refused[reason] = int(np.count_nonzero(hit))
+            if refused[reason]:
+                among ^= hit
         return among, refused
 
     def refusals(self, request: ListRequest) -> Iterator[tuple[str, Bools]]:
@@ -182,10 +184,10 @@ class Engine:
         not_joined = ~world.snapshot.roster.has_joined
         if request.side == "goods":
             yield from world.verdicts.refused.items()
-            yield "NOT_JOINED", np.full(len(world.snapshot.shelf), not_joined[owner])
+            yield "NOT_JOINED", np.broadcast_to(not_joined[owner], len(world.snapshot.shelf))
         else:
             for reason, broken in world.verdicts.refused.items():
-                yield reason, np.full(len(not_joined), broken[owner])
+                yield reason, np.broadcast_to(broken[owner], len(not_joined))
             yield "NOT_JOINED", not_joined
         if request.new_only:
             sold = np.zeros(self._n_rows(request.side), np.bool_)
