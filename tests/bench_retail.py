@@ -18,15 +18,16 @@ import polars as pl
 import pytest
 
 from api.commands.nightly import record
+from api.commands.opening import engine_of
 from api.commands.options import open_store
 from api.commands.writing import write_lists
-from api.opening import engine_of
 from features.facts import load_facts
 from features.settings import Settings
 from features.store.db import reading, writing
 from features.store.ingest import ingest
 from features.units import midnight
 from matcher.policy import Policy
+from matcher.registry import newest_serving
 from matcher.request import ListRequest
 from training.nightly import run_night
 from training.recipe import Recipe
@@ -72,7 +73,7 @@ def _make_lists(store: Any, settings: Settings, origin: str, folder: Path) -> No
     said = record(night, settings.home, now=begun)
     print(f"\n{origin}: {said['version']}, gate {'passed' if said['passed'] else said['reasons']}, "
           f"{(datetime.now(UTC) - begun).total_seconds():.0f} s", flush=True)  # fmt: skip
-    engine = engine_of(facts, settings, Policy(), day=day)
+    engine = engine_of(facts, settings, Policy(), newest_serving(settings.home, day))
     for side in ("goods", "shortlist"):
         request = ListRequest(side, 0, 50, "fit", new_only=True)  # type: ignore[arg-type]
         write_lists(engine, request, folder / f"{side}.parquet", threads=settings.threads)
@@ -137,7 +138,8 @@ def _mean_ratio(judged: list[tuple[Any, Any]]) -> tuple[float, float, float]:
 
 def _judge() -> ModuleType:
     spec = importlib.util.spec_from_file_location("judge", SHARED / "judge.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
