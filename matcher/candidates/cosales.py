@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
-from threadpoolctl import threadpool_limits
 
 from features.kernels import F32, F64, I32, I64, jit
 from matcher.candidates.carried import Carried, expand, nearest_rows, transpose
+from matcher.candidates.inverse import invert
 from matcher.candidates.said import Said, gathered, nothing
 
 EASE_LIMIT = 20_000
@@ -63,7 +62,9 @@ def _ease(carried: Carried, active: I32, ridge: float, threads: int) -> Cosales:
     place = np.full(carried.n_skus, -1, np.int32)
     place[active] = np.arange(len(active), dtype=np.int32)
     codes = place[carried.pairs.code]
-    inverse, diagonal = _invert(_gram(carried.pairs.starts, codes, len(active)), ridge, threads)
+    gram = _gram(carried.pairs.starts, codes, len(active))
+    gram[np.diag_indices_from(gram)] += ridge
+    inverse, diagonal = _symmetric(invert(gram, threads=threads))
     pairs = carried.pairs
 
     def goods(anchor: int, weight: F32) -> Said:
@@ -79,16 +80,6 @@ def _ease(carried: Carried, active: I32, ridge: float, threads: int) -> Cosales:
         )
 
     return Cosales(goods, shortlist)
-
-
-def _invert(gram: F64, ridge: float, threads: int) -> tuple[F32, F32]:
-    """-(G + ridge I)^-1 without its diagonal, rows in float32, and that diagonal."""
-    gram[np.diag_indices_from(gram)] += ridge
-    with threadpool_limits(limits=threads, user_api="blas"):
-        factor, fault = scipy.linalg.lapack.dpotrf(gram, lower=1, clean=0, overwrite_a=1)
-        inverse, fault_too = scipy.linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    assert fault == fault_too == 0, "a ridge above 0 makes the matrix positive definite"
-    return _symmetric(inverse)
 
 
 def _sparse(carried: Carried, sellers: I64) -> Cosales:
@@ -127,17 +118,18 @@ def _rows(nearest: I32, weight: F32) -> tuple[I64, I32, F32]:
 
 @jit
 def _gram(starts: I64, codes: I32, n: int) -> F64:
-    """X'X of the 0/1 matrix, (n, n) in Fortran order; exact, so in any order."""
+    """X'X of the 0/1 matrix, (n, n); exact, so in any order."""
     gram = np.zeros((n, n), np.float64)
     for a in range(len(starts) - 1):
         for p in range(starts[a], starts[a + 1]):
             for q in range(starts[a], starts[a + 1]):
                 gram[codes[p], codes[q]] += 1.0
-    return gram.T
+    return gram
 
 
 @jit
 def _symmetric(lower: F64) -> tuple[F32, F32]:
+    """The inverse's rows, negative and without the diagonal, in float32, and that diagonal."""
     n = lower.shape[0]
     out, diagonal = np.empty((n, n), np.float32), np.empty(n, np.float32)
     for j in range(n):
