@@ -74,7 +74,7 @@ def now_learnt(full_store: Engine) -> Digests:
 def test_facts_cut_at_any_instant_are_those_loaded_then(full_store: Engine, everything: Facts) -> None:
     instants = [instant for instant in instants_in(full_market()) if ago(120) < instant < LATER]
     rng = np.random.default_rng(3)
-    for place in np.sort(rng.choice(len(instants), 150, replace=False)):
+    for place in np.sort(rng.choice(len(instants), 90, replace=False)):
         then = facts_in(full_store, instants[place])
         assert_same(tree_of(everything.before(then.as_of_us)), tree_of(then))
 
@@ -89,7 +89,7 @@ def test_a_world_cut_out_of_later_facts_is_the_world_of_then(
 
 
 @given(changes=LATER_CHANGES)
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_whatever_is_learnt_later_changes_no_feature_and_no_candidate(
     full_store: Engine, now_seen: Digests, changes: list[tuple[str, int]]
 ) -> None:
@@ -99,7 +99,7 @@ def test_whatever_is_learnt_later_changes_no_feature_and_no_candidate(
 
 
 @given(changes=LATER_CHANGES)
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_whatever_is_learnt_later_changes_no_label_and_no_training_row(
     full_store: Engine, now_learnt: Digests, changes: list[tuple[str, int]]
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from features.kernels import F64
-from market import MICROSECOND, Market, Seen, ago, day_ago
+from market import MICROSECOND, Market, Seen, ago
+from matcher.candidates import audience, popularity
 from matcher.candidates.carried import read_carried
 from matcher.candidates.cosales import RIDGE, CosalesSource, read_cosales
 from matcher.candidates.union import read_sources
@@ -247,69 +248,35 @@ def test_the_audience_source_finds_the_matching_crowd(sqlite_store: Engine) -> N
     assert seen.said("audience", "goods", "unknown") == {}
 
 
-# Newcomers ----------------------------------------------------------------------------------------------------------
+def test_the_audience_source_looks_at_the_best_categories_until_it_has_seen_enough(
+    sqlite_store: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = Market().anchor("young").crowd("young", "viewer", "age", {"18-23": 1.0})
+    for category, share in (("a", 0.1), ("b", 0.9), ("c", 0.5)):
+        market.anchor(category).crowd(category, "buyer", "age", {"18-23": share, "50+": 1 - share})
+        for place in range(3):
+            market.sku(f"{category}{place}", category=category, brand_id=category)
+        market.live(category, ago(2), {f"{category}0": 1, f"{category}1": 1, f"{category}2": 1})
+    seen = market.seen(sqlite_store)
+    for most, expected in ((2, "bb"), (3, "bbb"), (5, "bbb"), (6, "bbbccc"), (8, "bbbccc"), (9, "bbbcccaaa")):
+        monkeypatch.setattr(audience, "MOST_SCANNED", most)
+        assert "".join(sku[0] for sku in seen.said("audience", "goods", "young")) == expected
 
 
-def launches(*launched: int | None) -> Market:
-    """SKUs launched so many days ago, each carried by three anchors."""
-    market = Market()
-    for anchor_id in ("a1", "a2", "a3"):
-        market.anchor(anchor_id, joined_on=day_ago(500))
-    for days in launched:
-        market.sku(f"s{days}", launched_on=None if days is None else day_ago(days))
-    return market
+def test_a_category_has_its_leaders_and_an_anchor_its_own_categories(
+    sqlite_store: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(popularity, "N_LEADERS", 1)
+    monkeypatch.setattr(popularity, "N_CATEGORIES", 1)
+    found = six(tea1={"t2": 1, "m2": 1}, tea2={"t2": 1}, tea3={"new_tea": 1}).seen(sqlite_store)
+    assert list(found.said("category", "goods", "tea1")) == [
+        "t1"
+    ]  # carried by three, as t2 is, and first on the shelf
 
 
-def test_a_sku_is_new_for_a_while_after_its_launch(sqlite_store: Engine) -> None:
-    market = launches(-1, 0, 45, 46, None)
-    for anchor_id in ("a1", "a2", "a3"):
-        market.live(anchor_id, ago(2), dict.fromkeys(("s-1", "s0", "s45", "s46", "sNone"), 1))
-    assert list(market.seen(sqlite_store).said("newcomers", "goods", "a1")) == [
-        "s0",
-        "s45",
-    ]  # the newest first
-
-
-def test_a_sku_that_few_carry_stays_new(sqlite_store: Engine) -> None:
-    market = launches(300, 400)
-    for anchor_id in ("a1", "a2", "a3"):
-        market.live(anchor_id, ago(2), {"s300": 1} | ({"s400": 1} if anchor_id != "a3" else {}))
-    assert list(market.seen(sqlite_store).said("newcomers", "goods", "a1")) == ["s400"]
-
-
-def test_an_anchor_that_carries_little_or_joined_lately_is_new(sqlite_store: Engine) -> None:
-    market = (
-        launches(300, 301, 302).anchor("late", joined_on=day_ago(45)).anchor("later", joined_on=day_ago(46))
+def test_leaders_are_those_of_ninety_days(sqlite_store: Engine) -> None:
+    market = Market().anchor("a1").anchor("a2").sku("old").sku("new")
+    market.live("a1", ago(90) - MICROSECOND, {"old": 9}).live("a2", ago(90), {"new": 1}).live(
+        "a1", ago(99), {"new": 1}
     )
-    for anchor_id in ("a1", "a2", "late", "later"):
-        market.live(anchor_id, ago(2), dict.fromkeys(("s300", "s301", "s302"), 1))
-    found = (
-        market.live("a3", ago(2), {"s300": 1, "s301": 1})
-        .seen(sqlite_store)
-        .said("newcomers", "shortlist", "s300")
-    )
-    assert list(found) == ["late", "a3"]
-
-
-def test_new_skus_of_the_anchors_own_categories_and_crowd_come_first(sqlite_store: Engine) -> None:
-    market = (
-        six()
-        .sku("fresh_tea", category="tea", launched_on=day_ago(9))
-        .sku("fresh_mask", category="mask", launched_on=day_ago(1))
-    )
-    found = market.seen(sqlite_store).said("newcomers", "goods", "tea1")
-    assert list(found) == ["fresh_tea", "new_tea", "fresh_mask", "other"]
-    assert found["new_tea"] > 0.99  # all that it lists is tea
-    assert 0 < found["other"] < found["fresh_mask"] < 0.01  # novelty alone
-
-
-def test_new_skus_for_the_anchors_crowd_come_before_others(sqlite_store: Engine) -> None:
-    market = Market().anchor("seller").anchor("guest").crowd("guest", "viewer", "age", {"50+": 1.0})
-    market.crowd("seller", "buyer", "age", {"50+": 1.0}).sku(
-        "known", brand_id="grey", launched_on=day_ago(99)
-    )
-    market.sku("grey", brand_id="grey", launched_on=day_ago(3)).sku(
-        "any", category="any", launched_on=day_ago(1)
-    )
-    found = market.live("seller", ago(1), {"known": 4}).seen(sqlite_store).said("newcomers", "goods", "guest")
-    assert list(found) == ["grey", "known", "any"]
+    assert list(market.seen(sqlite_store).said("category", "goods", "a1")) == ["new"]
