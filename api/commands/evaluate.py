@@ -38,6 +38,8 @@ def evaluate(
     if plot is not None:
         options.check_file(plot, "--plot", ".png")
     summaries = _summaries(settings, origins, days, new_only=new_only, queries=queries)
+    if not any(summary["queries"] for summary in summaries.values()):
+        raise WrongInput(f"nothing sold in the {days} days after any origin; name another period")
     if plot is not None:
         from training.plots import plot_evaluation
 

@@ -1,8 +1,9 @@
 """What can be said after any command? Where the store, the home and the policy are; and how the store is opened."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from matcher.request import Filters
+
+T = TypeVar("T")
 
 Database = Annotated[
     str | None,
@@ -101,18 +104,25 @@ def read_filters(
         raise WrongInput(f"--supply-type {supply_type!r} is not known; name source or brand")
     if tier is not None and tier not in TIERS:
         raise WrongInput(f"--tier {tier!r} is not known; name head, waist or tail")
-    low = parse_yuan(min_price) if min_price is not None else None
-    high = parse_yuan(max_price) if max_price is not None else None
+    low, high = _read("--min-price", min_price, parse_yuan), _read("--max-price", max_price, parse_yuan)
     if low is not None and high is not None and low > high:
         raise WrongInput(f"--min-price {min_price} is above --max-price {max_price}")
     return Filters(
         category=category.strip("/") if category is not None else None,
         min_price_fen=low,
         max_price_fen=high,
-        min_rate_ppm=parse_rate(min_rate, "percent") if min_rate is not None else None,
+        min_rate_ppm=_read("--min-rate", min_rate, lambda text: parse_rate(text, "percent")),
         supply_type=supply_type,
         tier=tier,
     )
+
+
+def _read(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
+    """What was typed, if it was; the message names the option."""
+    try:
+        return None if text is None else parse(text)
+    except WrongInput as error:
+        raise WrongInput(f"{option}: {error}") from error
 
 
 def read_day(as_of: str | None) -> date | None:

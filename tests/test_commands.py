@@ -1,0 +1,336 @@
+"""Do the commands answer in the promised shape from a real store, and a mistake in one line with its exit code?"""
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from api.commands import main
+from features.catalogue import FEATURES
+from trained import SMALL, Trained
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A command on the trained store: its exit code, stdout, stderr."""
+    monkeypatch.setenv("MATCHER_THREADS", "1")
+    monkeypatch.setenv("MATCHER_DATABASE_URL", trained.url)
+    monkeypatch.setenv("MATCHER_HOME", str(trained.home))
+
+    def ran(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, told.out, told.err
+
+    return ran
+
+
+@pytest.fixture
+def answer(run: Run, trained: Trained) -> Callable[..., Any]:
+    """The JSON that a command prints, of the market's last day."""
+
+    def asked(*arguments: object, as_of: bool = True) -> Any:
+        day = ("--as-of", trained.market.as_of) if as_of else ()
+        code, out, err = run(*arguments, *day, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return asked
+
+
+def anchor_of(trained: Trained, row: int = 3) -> str:
+    return str(trained.world.snapshot.roster.ids[row])
+
+
+def sku_of(trained: Trained) -> str:
+    return str(trained.world.snapshot.shelf.ids[int(trained.world.verdicts.allowed.argmax())])
+
+
+def test_goods_answers_with_lines_their_promise_and_the_account(answer: Any, trained: Trained) -> None:
+    told = answer("goods", "--anchor", anchor_of(trained), "--size", 5, "--explain")
+    assert told["owner_id"] == anchor_of(trained)
+    assert told["model_version"] == trained.manifest.version
+    assert told["snapshot_at"] == "2026-10-21T16:00:00+00:00"
+    assert told["left_out"].keys() == {
+        "OFF_SHELF",
+        "RETIRED",
+        "NOT_LAUNCHED",
+        "NO_STOCK",
+        "NOT_JOINED",
+        "NOT_A_CANDIDATE",
+    }
+    assert [line["rank"] for line in told["items"]] == [1, 2, 3, 4, 5]
+    line = told["items"][0]
+    assert line["expected"]["gmv_low_fen"] <= line["expected"]["gmv_fen"] <= line["expected"]["gmv_high_fen"]
+    assert {reason.keys() == {"group", "zh", "en"} for reason in line["reasons"]} == {True}
+    same = trained.engine.row("goods", anchor_of(trained))
+    assert same == 3
+
+
+def test_goods_are_50_and_a_shortlist_20_where_nothing_is_said(answer: Any, trained: Trained) -> None:
+    assert len(answer("goods", "--anchor", anchor_of(trained))["items"]) == 50
+    assert len(answer("shortlist", "--sku", sku_of(trained))["items"]) == 20
+
+
+def test_a_brand_gets_a_shortlist_for_each_of_its_skus(answer: Any, trained: Trained) -> None:
+    rows = trained.world.snapshot.shelf.rows
+    brand = rows["brand_id"][0]
+    told = answer("shortlist", "--brand", brand, "--size", 3)
+    assert {one["owner_id"] for one in told} == set(rows.filter(pl.col("brand_id") == brand)["sku_id"])
+
+
+@pytest.mark.parametrize("option", ["--new-only", "--min-rate=25", "--max-price=50", "--category=beauty"])
+def test_options_narrow_a_list(answer: Any, trained: Trained, option: str) -> None:
+    plain = answer("goods", "--anchor", anchor_of(trained), "--size", 1000)
+    narrow = answer("goods", "--anchor", anchor_of(trained), "--size", 1000, option)
+    ids = [{line["sku_id"] for line in told["items"]} for told in (plain, narrow)]
+    assert ids[1] < ids[0]
+    if option.startswith("--min-rate"):
+        assert all(line["rate_ppm"] >= 250_000 for line in narrow["items"])
+
+
+def test_an_objective_is_what_best_first_means(answer: Any, trained: Trained) -> None:
+    lists = {
+        objective: [line["sku_id"] for line in answer("goods", "--anchor", anchor_of(trained), "--objective", objective)["items"]]
+        for objective in ("fit", "gmv")
+    }  # fmt: skip
+    assert lists["fit"] != lists["gmv"]
+
+
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [
+        ("goods", ["anchor_id", "rank", "sku_id", "score"]),
+        ("shortlist", ["sku_id", "rank", "anchor_id", "score"]),
+    ],
+)
+def test_lists_of_everybody_have_exactly_the_promised_columns_in_both_formats(
+    answer: Any, trained: Trained, tmp_path: Path, command: str, columns: list[str]
+) -> None:
+    frames = []
+    for name in ("lists.csv", "lists.parquet"):
+        file = tmp_path / name
+        said = answer(command, "--all", "--out", file, "--size", 4, "--new-only", "--objective", "fit")
+        assert said["model_version"] == trained.manifest.version
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+        types = {columns[0]: pl.String, "rank": pl.Int64, columns[2]: pl.String, "score": pl.Float64}
+        frame = pl.read_csv(file, schema_overrides=types) if file.suffix == ".csv" else pl.read_parquet(file)
+        assert frame.columns == columns
+        assert len(frame) == said["rows"]
+        assert frame[columns[0]].n_unique() == said["lists"]
+        frames.append(frame)
+    assert frames[0].equals(frames[1])
+    with (tmp_path / "lists.csv").open() as opened:
+        assert next(csv.reader(opened)) == columns
+    owner = frames[0][columns[0]][0]
+    single = answer(
+        command, "--anchor" if command == "goods" else "--sku", owner, "--size", 4, "--new-only",
+        "--objective", "fit",
+    )  # fmt: skip
+    listed = [line[columns[2]] for line in single["items"]]
+    assert frames[0].filter(pl.col(columns[0]) == owner)[columns[2]].to_list() == listed
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.parquet"])
+def test_lists_of_nobody_are_a_file_with_columns_and_no_rows(answer: Any, tmp_path: Path, name: str) -> None:
+    said = answer("goods", "--all", "--out", tmp_path / name, "--min-price", 10**9)
+    assert said["rows"] == 0
+    frame = pl.read_csv(tmp_path / name) if name.endswith("csv") else pl.read_parquet(tmp_path / name)
+    assert frame.columns == ["anchor_id", "rank", "sku_id", "score"]
+
+
+def test_in_words_a_list_has_its_ids_whole_and_its_account(run: Run, trained: Trained) -> None:
+    code, out, err = run("goods", "--anchor", anchor_of(trained), "--explain", "--language", "zh")
+    assert (code, err) == (0, "")
+    assert f"goods for anchor {anchor_of(trained)}" in out
+    assert trained.manifest.version in out
+    assert "candidates ranked; left out:" in out
+    assert any("\u4e00" <= character <= "\u9fff" for character in out)
+
+
+def test_why_tells_both_sides(answer: Any, run: Run, trained: Trained) -> None:
+    top = answer("goods", "--anchor", anchor_of(trained), "--size", 2)["items"][1]
+    pair = ("--anchor", anchor_of(trained), "--sku", top["sku_id"])
+    told = answer("why", *pair)
+    assert (told["goods"]["status"], told["goods"]["rank"], told["goods"]["score"]) == (
+        "RANKED",
+        2,
+        top["score"],
+    )
+    assert told["shortlist"]["considered"] > 0
+    code, out, _ = run("why", *pair, "--as-of", trained.market.as_of)
+    assert code == 0
+    assert "in the anchor's goods: rank 2 of" in out
+
+
+def test_features_prints_every_one(run: Run) -> None:
+    code, out, _ = run("features", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert [feature["name"] for feature in told["features"]] == [feature.name for feature in FEATURES]
+    assert {"unit", "meaning", "missing"} < told["features"][0].keys()
+    assert run("features")[0] == 0
+
+
+def test_evaluate_answers_with_every_source_beside_ours_and_a_plot(
+    run: Run, trained: Trained, tmp_path: Path
+) -> None:
+    plot = tmp_path / "plot.png"
+    day = trained.market.as_of - timedelta(days=14)
+    period = ("--from", day - timedelta(days=14), "--to", day, "--step", 14, "--days", 14, "--queries", 10)
+    code, out, err = run("evaluate", *period, "--json", "--plot", plot)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told.keys() == {"goods", "shortlist"}
+    assert len(told["goods"]["origins"]) == 2
+    assert "popularity" in told["goods"]["systems"]
+    assert plot.stat().st_size > 10_000
+    code, out, _ = run("evaluate", *period)
+    assert "NDCG@10 by segment" in out
+
+
+def test_a_night_that_wins_is_published_and_serves(
+    run: Run, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.recipe.FAST", SMALL)
+    night = ("nightly", "--as-of", trained.market.as_of, "--fast", "--home", tmp_path / "home")
+    code, out, err = run(*night, "--json")
+    told = json.loads(out)
+    assert (code, err, told["passed"]) == (0, "", True)
+    assert told["version"] == told["serving"] == trained.manifest.version
+    code, out, _ = run("models", "show", "--home", tmp_path / "home", "--json")
+    assert json.loads(out)["version"] == told["version"]
+    code, out, _ = run("goods", "--anchor", anchor_of(trained), "--home", tmp_path / "home", "--json")
+    assert json.loads(out)["model_version"] == told["version"]
+
+
+def test_a_night_on_too_little_ends_with_3_and_a_source_serves(
+    run: Run, trained: Trained, tmp_path: Path
+) -> None:
+    early = trained.market.as_of - timedelta(days=150)
+    code, out, err = run("nightly", "--as-of", early, "--home", tmp_path)
+    assert code == 3
+    assert err.startswith("matcher: the gate refused: ")
+    assert err.count("\n") == 1
+    assert "serving source:popularity" in out
+    code, out, _ = run(
+        "goods", "--anchor", anchor_of(trained), "--as-of", early, "--home", tmp_path, "--json"
+    )
+    assert json.loads(out)["model_version"] == "source:popularity"
+
+
+TOMORROW = "2999-01-01"
+MISTAKES = [
+    (("goods",), "name exactly one of --anchor and --all"),
+    (("goods", "--anchor", "A", "--all"), "name exactly one of --anchor and --all"),
+    (("shortlist", "--sku", "S", "--brand", "B"), "name exactly one of --sku, --brand and --all"),
+    (("shortlist", "--sku", "S", "--all", "--out", "x.csv"), "name exactly one of"),
+    (("goods", "--all"), "--all needs --out FILE"),
+    (("goods", "--anchor", "A", "--out", "x.csv"), "--out goes with --all"),
+    (("goods", "--all", "--out", "x.xlsx"), "has to end in .csv or .parquet"),
+    (("goods", "--all", "--out", "/no/such/x.csv"), "there is no folder /no/such"),
+    (("goods", "--anchor", "nobody"), "anchor 'nobody' was not known at"),
+    (("shortlist", "--sku", "nothing"), "SKU 'nothing' was not known at"),
+    (("shortlist", "--brand", "nobody"), "brand 'nobody' had no SKU"),
+    (("why", "--sku", "nothing", "--anchor", "nobody"), "was not known at"),
+    (("goods", "--anchor", "A", "--as-of", "2026-13-01"), "'2026-13-01' is no day; write YYYY-MM-DD"),
+    (("goods", "--anchor", "A", "--as-of", "yesterday"), "'yesterday' is no day"),
+    (("goods", "--anchor", "A", "--as-of", TOMORROW), "--as-of 2999-01-01 is not between 1971 and today"),
+    (("goods", "--anchor", "A", "--as-of", "0001-01-01"), "--as-of 0001-01-01 is not between"),
+    (("goods", "--anchor", "A", "--as-of", "1980-01-01"), "'A' was not known at"),
+    (("goods", "--anchor", "A", "--size", "0"), "size 0 is not within 1 and 1000"),
+    (("goods", "--anchor", "A", "--size", "1001"), "size 1001 is not within 1 and 1000"),
+    (("goods", "--anchor", "A", "--min-price", "cheap"), "--min-price: 'cheap' is no amount in yuan"),
+    (("goods", "--anchor", "A", "--max-price", "1.999"), "--max-price: '1.999' is no amount in yuan"),
+    (("goods", "--anchor", "A", "--min-price", "-1"), "'-1' is no amount in yuan"),
+    (("goods", "--anchor", "A", "--min-price", "9", "--max-price", "8"), "is above --max-price 8"),
+    (("goods", "--anchor", "A", "--min-rate", "101"), "--min-rate: rate '101' percent is not within"),
+    (("goods", "--anchor", "A", "--min-rate", "x"), "--min-rate: rate 'x'"),
+    (("goods", "--anchor", "A", "--tier", "giant"), "--tier 'giant' is not known; name head, waist or tail"),
+    (("goods", "--anchor", "A", "--supply-type", "both"), "name source or brand"),
+    (("goods", "--anchor", "A", "--objective", "profit"), "name one of balanced, fit, gmv, commission"),
+    (("goods", "--anchor", "A", "--language", "fr"), "name en or zh"),
+    (("why", "--sku", "S", "--anchor", "A", "--language", "fr"), "name en or zh"),
+    (("goods", "--anchor", "A", "--policy", "/nowhere.toml"), "cannot be read"),
+    (("nightly", "--as-of", TOMORROW), "is not between 1971 and today"),
+    (("nightly", "--as-of", "1999-01-01"), "knows no listing from before 1999-01-01"),
+    (("nightly", "--home", "/dev/null/home"), "cannot be made"),
+    (("evaluate", "--from", "2026-09-02", "--to", "2026-09-01"), "--from 2026-09-02 is after --to 2026-09-01"),
+    (("evaluate", "--from", "soon", "--to", "2026-09-01"), "'soon' is no day"),
+    (("evaluate", "--from", "2026-09-01", "--to", TOMORROW), "--to 2999-01-01 is not between"),
+    (("evaluate", "--from", "1999-01-01", "--to", "1999-01-02"), "nothing sold in the 28 days after any origin"),
+    (("evaluate", "--from", "2026-09-01", "--to", "2026-09-01", "--plot", "x.gif"), "has to end in .png"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES]
+)
+def test_a_mistake_is_answered_in_one_line_and_ends_with_2(
+    run: Run, trained: Trained, arguments: tuple[str, ...], said: str
+) -> None:
+    code, out, err = run(*[anchor_of(trained) if word == "A" and "1980" not in str(arguments) else word for word in arguments])  # fmt: skip
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.startswith("matcher: ")
+    assert err.count("\n") == 1
+
+
+def test_a_category_that_is_not_on_the_shelf_is_named_with_those_that_are(
+    run: Run, trained: Trained, tmp_path: Path
+) -> None:
+    for asked in (("--anchor", anchor_of(trained)), ("--all", "--out", tmp_path / "x.csv")):
+        code, out, err = run("goods", *asked, "--category", "spoons")
+        assert (code, out) == (2, "")
+        assert "'spoons' is not on the shelf; the shelf has " in err
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("goods", "--anchor", "A"),
+        ("shortlist", "--sku", "S"),
+        ("why", "--sku", "S", "--anchor", "A"),
+        ("nightly",),
+        ("evaluate", "--from", "2026-01-01", "--to", "2026-01-02"),
+    ],
+)
+def test_an_empty_store_is_answered_with_what_to_do(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    code, out, err = run(*arguments, "--database", f"sqlite:///{tmp_path / 'empty.db'}", "--home", tmp_path)
+    assert (code, out) == (2, "")
+    assert err.startswith("matcher: the store knows no ")
+    assert err.count("\n") == 1
+
+
+def test_ids_are_printed_as_they_are(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "brands.csv": "brand_id,name\nb:cat:1,b\n",
+        "anchors.csv": "anchor_id,name\na:dog:1,ann\n",
+        "skus.csv": "sku_id,brand_id,title,category,list_price_fen\ns:cat:1,b:cat:1,soap,home,1000\n",
+        "live_sessions.csv": "live_session_id,anchor_id,started_at\nL,a:dog:1,2026-05-20T20:00:00+08:00\n",
+        "listings.csv": "live_session_id,sku_id,units,gmv_fen\nL,s:cat:1,3,3000\n",
+    }
+    (tmp_path / "files").mkdir()
+    for name, text in tables.items():
+        (tmp_path / "files" / name).write_text(text)
+    monkeypatch.setenv("MATCHER_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    monkeypatch.setenv("MATCHER_HOME", str(tmp_path))
+    assert run("ingest", tmp_path / "files")[0] == 0
+    code, out, _ = run("goods", "--anchor", "a:dog:1", "--as-of", "2026-06-01")
+    assert code == 0
+    assert "goods for anchor a:dog:1" in out
+    assert "s:cat:1" in out
+    assert run("nightly", "--as-of", "2026-06-01")[0] == 3
