@@ -158,9 +158,19 @@ def test_the_gate_refuses_who_is_behind_one_source_in_one_direction() -> None:
     replays = {("goods", False): replayed(OURS_FIRST), ("shortlist", True): replayed(behind)}
     decision = judge(replays, replace(SMALL, gate_tolerance=0.0))  # type: ignore[arg-type]
     assert [reason.split(" (")[0] for reason in decision.reasons] == [
-        "shortlist, new pairs: NDCG@10 0.6309 is behind popularity's 1.0000"
+        "shortlist: NDCG@10 0.6309 is behind popularity's 1.0000"
     ]
     assert judge(replays, replace(SMALL, gate_tolerance=0.5)).passed  # type: ignore[arg-type]
+
+
+def test_the_gate_takes_all_pairs_and_new_pairs_of_a_direction_together() -> None:
+    behind = replayed({"ours": [9, 1], "popularity": [1, 9]})
+    ahead = replayed({"ours": [1, 9], "popularity": [9, 8]})
+    refused = judge({("goods", False): behind}, replace(SMALL, gate_tolerance=0.0))
+    assert not refused.passed
+    assert judge(
+        {("goods", False): behind, ("goods", True): ahead}, replace(SMALL, gate_tolerance=0.0)
+    ).passed
 
 
 def test_the_gate_refuses_where_nothing_could_be_judged() -> None:

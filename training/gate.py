@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from matcher.candidates.union import Side
 from training.metrics import interval, paired
 from training.recipe import Recipe
@@ -20,28 +22,39 @@ class Decision:
 
 
 def judge(replays: Mapping[tuple[Side, bool], Replay], recipe: Recipe) -> Decision:
-    """Compare in each direction, over all pairs and over new pairs; a direction without a query refuses nothing."""
+    """Refuse where a system is ahead in a direction, its queries over all pairs and over new pairs taken together.
+
+    A direction without a query refuses nothing; nothing judged at all refuses.
+    """
     reasons: list[str] = []
     figures: dict[str, Any] = {}
-    for (side, new_only), played in replays.items():
-        if not played.queries:
-            continue
-        kind = f"{side}, {'new' if new_only else 'all'} pairs"
-        ours = played.ndcg(OURS)
-        table = {}
-        for system in played.systems():
-            theirs = played.ndcg(system)
-            table[system] = {"ndcg10": float(theirs.mean()), "interval": interval(theirs)}
-            if system == OURS:
-                continue
+    for side in dict.fromkeys(side for side, _ in replays):
+        kinds = {
+            new_only: played for (of, new_only), played in replays.items() if of == side and played.queries
+        }
+        for new_only, played in kinds.items():
+            figures[f"{side}, {'new' if new_only else 'all'} pairs"] = _figures(played)
+        for system in next(iter(kinds.values())).systems() if kinds else ():
+            ours, theirs = (
+                np.concatenate([played.ndcg(name) for played in kinds.values()]) for name in (OURS, system)
+            )
             difference, low, high = paired(ours, theirs)
-            table[system]["ours_ahead_by"] = (difference, low, high)
             if difference < -recipe.gate_tolerance:
                 reasons.append(
-                    f"{kind}: NDCG@10 {ours.mean():.4f} is behind {system}'s {theirs.mean():.4f} "
+                    f"{side}: NDCG@10 {ours.mean():.4f} is behind {system}'s {theirs.mean():.4f} "
                     f"({difference:+.4f}, {low:+.4f} to {high:+.4f})"
                 )
-        figures[kind] = {"queries": len(played.queries), "systems": table}
     if not figures:
         reasons.append("nothing could be judged: no query of the judge window came to anything")
     return Decision(passed=not reasons, reasons=reasons, figures=figures)
+
+
+def _figures(played: Replay) -> Mapping[str, Any]:
+    """Every system's mean with its interval, and how far ours is ahead of it, paired by query."""
+    ours, table = played.ndcg(OURS), {}
+    for system in played.systems():
+        theirs = played.ndcg(system)
+        table[system] = {"ndcg10": float(theirs.mean()), "interval": interval(theirs)}
+        if system != OURS:
+            table[system]["ours_ahead_by"] = paired(ours, theirs)
+    return {"queries": len(played.queries), "systems": table}
