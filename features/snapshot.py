@@ -13,7 +13,7 @@ import polars as pl
 
 from features.anchor import Habits, Roster, anchor_block, read_roster
 from features.audience import Audiences, read_audiences
-from features.catalogue import SKU, names_of
+from features.catalogue import SKU, Family, names_of
 from features.content import Content, read_content
 from features.facts import Facts
 from features.history import Histories, read_histories
@@ -68,6 +68,10 @@ class Snapshot:
         """The instant, aware."""
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=self.as_of_us)
 
+    def column(self, family: Family, name: str) -> int:
+        """Where a feature stands in its family's block."""
+        return names_of(family).index(name)
+
 
 def take_snapshot(facts: Facts, as_of_us: int | None = None) -> Snapshot:
     """The world at `as_of_us` (the facts' own instant, if not given)."""
@@ -113,7 +117,8 @@ def _focus(shelf: Shelf, occasion: Occasion) -> F32:
     if occasion.goods_focus not in ("brand", "source"):
         return np.zeros(len(shelf), np.float32)
     sign = 1.0 if occasion.goods_focus == "brand" else -1.0
-    return np.nan_to_num(sign * (2.0 * shelf.brand_goods - 1.0)).astype(np.float32)
+    focus: F32 = np.nan_to_num(sign * (2.0 * shelf.brand_goods - 1.0)).astype(np.float32)
+    return focus
 
 
 def _column(block: F32, name: str) -> F64:
