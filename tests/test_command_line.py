@@ -1,5 +1,7 @@
 """Does the console script stand, and does each kind of error end it with its promised code?"""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,17 @@ def test_help_is_given_and_is_no_error(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
     assert end_of("--version") == 0
     assert capsys.readouterr().out.startswith("fenxiao 0.")
+
+
+def test_help_waits_for_no_heavy_library() -> None:
+    heavy = "{'lightgbm', 'matplotlib', 'numba', 'numpy', 'polars', 'pyarrow', 'scipy', 'sqlalchemy'}"
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, api.commands; print(sorted({heavy} & set(sys.modules)))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout == "[]\n"
 
 
 def test_an_unknown_command_is_wrong_input() -> None:

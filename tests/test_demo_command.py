@@ -1,0 +1,53 @@
+"""Does `matcher demo` go from nothing to lists, say that it is simulated, and leave other facts alone?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api.commands import main
+from features.demo_market import MarketSpec
+from trained import SMALL
+
+Demo = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """The command over a market small enough for a test."""
+    monkeypatch.setattr(MarketSpec, "demo", MarketSpec.tiny)
+    monkeypatch.setattr("api.commands.pretending.FAST", SMALL)
+    monkeypatch.setenv("MATCHER_THREADS", "1")
+    place = ("--database", f"sqlite:///{tmp_path / 'store.db'}", "--home", str(tmp_path / "home"))
+
+    def ran(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(["demo", *arguments, *place])
+        told = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, told.out, told.err
+
+    return ran
+
+
+def test_a_market_is_simulated_ingested_trained_on_and_its_lists_printed(demo: Demo) -> None:
+    code, out, err = demo("--language", "zh")
+    assert (code, err) == (0, "")
+    for said in ("simulated", "ingested: 24 brands", "gate: passed", "goods for anchor", "anchors for SKU"):
+        assert said in out
+    assert "of the attainable GMV, the first 20 goods capture: ours (gmv) " in out
+    # the same again is no contradiction, another market in the same store is
+    code, out, err = demo("--seed", "8")
+    assert code == 2
+    assert err == (
+        "matcher: the store holds other facts than this demo's; name an empty one with --database and --home\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--seed", "-1"), ("--seed", "x"), ("--language", "fr")])
+def test_a_mistake_ends_with_2_before_anything_is_made(
+    demo: Demo, tmp_path: Path, arguments: tuple[str, str]
+) -> None:
+    assert demo(*arguments)[0] == 2
+    assert list(tmp_path.iterdir()) == []
