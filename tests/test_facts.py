@@ -96,6 +96,11 @@ def test_a_date_becomes_its_number_of_days_since_1970(sqlite_store: Engine) -> N
     assert facts.skus["launched_day"].to_list() == [NO_DAY, 10]
 
 
+def test_facts_cut_at_their_own_end_are_themselves(sqlite_store: Engine) -> None:
+    facts = small().live("a1", ago(1), {"s1": 1}).facts(sqlite_store)
+    assert facts.before(facts.as_of_us).listings.units.tolist() == [1]
+
+
 def test_facts_cannot_be_cut_after_their_own_end(sqlite_store: Engine) -> None:
     facts = small().facts(sqlite_store)
     with pytest.raises(ValueError, match="nothing can be said"):
