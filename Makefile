@@ -21,6 +21,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "compiling the loops once, on a tiny market"
+	@$(BIN)/matcher demo --tiny --database sqlite:///$(VENV)/tiny/tiny.db --home $(VENV)/tiny >/dev/null
+	@rm -rf $(VENV)/tiny
 	@touch $@
 
 preflight:

@@ -12,6 +12,9 @@ SEED = 7
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Which pretend market.")] = SEED,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="A market of a few seconds: does the installation work?")
+    ] = False,
     language: options.Language = "en",
     database: options.Database = None,
     home: options.Home = None,
@@ -19,8 +22,9 @@ def demo(
 ) -> None:
     """Simulate a market, ingest it, train on it, and print a goods list and a shortlist."""
     from api.commands.pretending import show_market
+    from features.demo_market import MarketSpec
 
     options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     options.check_home(settings.home)
-    show_market(settings, seed, language)
+    show_market(settings, MarketSpec.tiny() if tiny else MarketSpec.demo(), seed, language)

@@ -40,14 +40,14 @@ from training.recipe import FAST
 _OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
 
 
-def show_market(settings: Settings, seed: int, language: str) -> None:
+def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) -> None:
     """Make it, ingest it, train on it, print its lists and how much of the attainable GMV they capture."""
     console = answer_console()
     console.print(
         "This market is simulated: its people, goods and sales are made up, and so its truth is known."
     )
     policy = read_policy(settings.policy)
-    market = make_market(MarketSpec.demo(), seed)
+    market = make_market(spec, seed)
     store = open_store(settings)
     try:
         _refuse_other_facts(store, market)
