@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 
 from features.history import Level
-from features.kernels import F32, F64, I32, I64, find, jit, row_starts
+from features.kernels import F32, F64, I32, I64, Bools, find, jit, row_starts
 from features.shelf import Shelf, coded
 
 N_NEAREST = 24
 N_PROFILE_TOKENS = 256
 LEAST_COSINE = 0.25
 _POSTINGS_A_SKU = 4_000
+_N_MARKS = 4_096
 _RUN = r"[\p{Han}\p{Hiragana}\p{Katakana}]+"  # written without spaces
 _WORD = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}]]+"
 
@@ -194,22 +195,36 @@ def _columns(
     profile_starts: I64, profile_token: I32, profile_weight: F32,
     pair_starts: I64, pair_sku: I32, anchors: I32, skus: I32, out: F32, first: int,
 ) -> None:  # fmt: skip
+    carries, speaks, marked = np.zeros(_N_MARKS, np.bool_), np.zeros(_N_MARKS, np.bool_), -1
     for i in range(len(anchors)):
         a, s = anchors[i], skus[i]
+        if a != marked:
+            _mark(carries, pair_sku, pair_starts[a], pair_starts[a + 1])
+            _mark(speaks, profile_token, profile_starts[a], profile_starts[a + 1])
+            marked = a
         if pair_starts[a] == pair_starts[a + 1]:
             out[i, first] = np.nan
             out[i, first + 1] = np.nan
             continue
         total = 0.0
         for k in range(starts[s], starts[s + 1]):
-            p = find(profile_token, profile_starts[a], profile_starts[a + 1], token[k])
-            if p >= 0:
-                total += weight[k] * profile_weight[p]
+            if speaks[token[k] % _N_MARKS]:
+                p = find(profile_token, profile_starts[a], profile_starts[a + 1], token[k])
+                total += weight[k] * profile_weight[p] if p >= 0 else 0.0
         out[i, first] = total
         total = 0.0
         for j in range(N_NEAREST):
             if nearest[s, j] < 0:
                 break
-            if find(pair_sku, pair_starts[a], pair_starts[a + 1], nearest[s, j]) >= 0:
+            near = nearest[s, j]
+            if carries[near % _N_MARKS] and find(pair_sku, pair_starts[a], pair_starts[a + 1], near) >= 0:
                 total += cosine[s, j] * cosine[s, j]
         out[i, first + 1] = total
+
+
+@jit
+def _mark(marks: Bools, codes: I32, begin: int, end: int) -> None:
+    """Where no code of these can be: most look-ups find nothing, and need not search to know it."""
+    marks[:] = False
+    for k in range(begin, end):
+        marks[codes[k] % _N_MARKS] = True
