@@ -171,6 +171,17 @@ def test_conversion_is_units_an_impression(sqlite_store: Engine) -> None:
     assert sku["sku_gpm"] == pytest.approx(2_000)
 
 
+def test_a_categorys_conversion_is_the_mean_of_its_skus(sqlite_store: Engine) -> None:
+    market = shop("s1", "s2").sku("elsewhere", category="other")
+    market.live("a1", ago(1), {"s1": 40, "s2": 1, "elsewhere": 5})
+    seen = market.seen(sqlite_store)
+    mean = (seen.sku("s1")["sku_conversion"] + seen.sku("s2")["sku_conversion"]) / 2
+    assert seen.sku("s1")["category_conversion"] == pytest.approx(mean)
+    assert seen.sku("elsewhere")["category_conversion"] == pytest.approx(
+        seen.sku("elsewhere")["sku_conversion"]
+    )
+
+
 def test_unknown_impressions_are_the_anchors_usual_else_everybodys(sqlite_store: Engine) -> None:
     market = shop("s1", "s2", "s3")
     market.live("a1", ago(3), {"s1": {"units": 0, "impressions": 100}, "s2": 0})
