@@ -7,10 +7,10 @@ without. FENXIAO_BENCH_SKUS names the sizes ("10000,100000"), FENXIAO_BENCH_PLOT
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import lightgbm
 import numpy as np
@@ -33,68 +33,82 @@ from training.recipe import Recipe
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 MOST_MS = {100_000: 15.0, 1_000_000: 25.0}
 """What a median may be at most."""
-N_LISTS, N_STAGED, N_EXPLAINED = 300, 60, 30
+N_ANCHORS = 2_000
+N_LISTS, IN_A_ROW, N_STAGED, N_EXPLAINED = 300, 10, 60, 20
 
 
 def test_one_goods_list_from_ten_thousand_to_a_million_skus() -> None:
     sizes = [int(size) for size in os.environ.get("FENXIAO_BENCH_SKUS", "").split(",") if size] or SIZES
+    engines: dict[int, Engine] = {}
     model: Model | None = None
-    medians: dict[int, float] = {}
     for size in sizes:
         start = perf_counter()
-        world = build_world(take_snapshot(large_facts(size)), Policy())
+        world = build_world(take_snapshot(large_facts(size, n_anchors=N_ANCHORS)), Policy())
         spent = perf_counter() - start
         model = model or _model(world)
-        engine = build_engine(world, model, {"goods": "neighbours", "shortlist": "audience"})
+        engines[size] = build_engine(world, model, {"goods": "neighbours", "shortlist": "audience"})
         _say(
-            f"\n{size:,} SKUs x {len(world.snapshot.roster):,} anchors, made in {spent:,.0f} s, peak {_peak_gib():.1f} GiB"
+            f"{size:,} SKUs x {len(world.snapshot.roster):,} anchors: made in {spent:,.0f} s, peak {_peak_gib():.1f} GiB"
         )
-        medians[size] = _measure(engine)
-        del engine, world
-    _say("\n" + _bars(medians))
-    if file := os.environ.get("FENXIAO_BENCH_PLOT"):
-        _plot(medians, Path(file))
-    for size, most in MOST_MS.items():
-        assert medians.get(size, 0.0) <= most, f"{medians[size]:.1f} ms for {size:,} SKUs, at most {most}"
-
-
-def _measure(engine: Engine) -> float:
-    """The median of a list in milliseconds; prints it, its p99, its parts and its floor."""
-    rng = np.random.default_rng(3)
-    owners = rng.integers(0, len(engine.world.snapshot.roster), N_LISTS)
+    timings = {size: _Timings() for size in sizes}
+    owners = np.random.default_rng(3).integers(0, N_ANCHORS, N_LISTS)
     requests = [ListRequest("goods", int(owner), size=50) for owner in owners]
-    for request in requests[:20]:
-        engine.answer(request)
-    seconds: list[float] = []
-    floors: list[float] = []
-    considered: list[int] = []
-    for request in requests:
-        start = perf_counter()
-        answer = engine.answer(request)
-        seconds.append(perf_counter() - start)
-        considered.append(answer.considered)
-        if len(floors) < N_STAGED:
-            floors.append(_floor(engine, request))
+    for begin in range(
+        0, N_LISTS, IN_A_ROW
+    ):  # in turns: what else the machine does should not bend the curve
+        for size, engine in engines.items():
+            timings[size].add(engine, requests[begin : begin + IN_A_ROW])
+    for size, engine in engines.items():
+        _tell(size, engine, timings[size], requests)
+    busy = {size: float(np.median(timing.busy)) * 1e3 for size, timing in timings.items()}
+    _say("\n" + _bars(busy))
+    if file := os.environ.get("FENXIAO_BENCH_PLOT"):
+        _plot(busy, Path(file))
+    for size, most in MOST_MS.items():
+        assert busy.get(size, 0.0) <= most, f"{busy[size]:.1f} ms for {size:,} SKUs, at most {most}"
+
+
+class _Timings:
+    """Seconds of lists, by the clock and on the processor, and of the floor of the same rows."""
+
+    def __init__(self) -> None:
+        self.clock: list[float] = []
+        self.busy: list[float] = []
+        self.floor: list[float] = []
+        self.considered: list[int] = []
+
+    def add(self, engine: Engine, requests: Sequence[ListRequest]) -> None:
+        engine.answer(requests[0])  # the other worlds' lists have emptied the caches
+        for request in requests:
+            clock, busy = perf_counter(), thread_time()
+            answer = engine.answer(request)
+            self.clock.append(perf_counter() - clock)
+            self.busy.append(thread_time() - busy)
+            self.considered.append(answer.considered)
+        self.floor.append(_floor(engine, requests[-1]))
+
+
+def _tell(size: int, engine: Engine, timings: _Timings, requests: Sequence[ListRequest]) -> None:
+    """A list's median and p99, its floor, and its parts."""
     explained = [_timed(engine, replace(request, explain=True)) for request in requests[:N_EXPLAINED]]
-    median = float(np.median(seconds)) * 1e3
+    busy, floor = float(np.median(timings.busy)), float(np.median(timings.floor))
     _say(
-        f"one list of {np.median(considered):,.0f} candidates: median {median:.1f} ms, "
-        f"p99 {np.quantile(seconds, 0.99) * 1e3:.1f} ms; LightGBM's own prediction of these rows "
-        f"{np.median(floors) * 1e3:.1f} ms: ratio {median / 1e3 / np.median(floors):.2f}; "
-        f"with reasons for the page {np.median(explained) * 1e3:.0f} ms"
+        f"\n{size:,} SKUs, one list of {np.median(timings.considered):,.0f} candidates: median {busy * 1e3:.1f} ms, "
+        f"p99 {np.quantile(timings.busy, 0.99) * 1e3:.1f} ms (by the clock {np.median(timings.clock) * 1e3:.1f} and "
+        f"{np.quantile(timings.clock, 0.99) * 1e3:.1f}); LightGBM's own prediction of these rows {floor * 1e3:.1f} ms: "
+        f"ratio {busy / floor:.2f}; with reasons for the page {np.median(explained) * 1e3:.0f} ms"
     )
     parts = [_stages(engine, request) for request in requests[:N_STAGED]]
     middle = {name: float(np.median([part[name] for part in parts])) for name in parts[0]}
     total = sum(middle.values())
     for name, spent in middle.items():
         _say(f"  {name:<28}{spent * 1e3:7.2f} ms {spent / total:6.1%}")
-    return median
 
 
 def _timed(engine: Engine, request: ListRequest) -> float:
-    start = perf_counter()
+    start = thread_time()
     engine.answer(request)
-    return perf_counter() - start
+    return thread_time() - start
 
 
 def _floor(engine: Engine, request: ListRequest) -> float:
@@ -103,10 +117,10 @@ def _floor(engine: Engine, request: ListRequest) -> float:
     assert engine.model is not None
     assert engine.model.goods_value is not None
     rankers = (engine.model.goods_uptake, engine.model.goods_value, engine.model.outcome.forest)
-    start = perf_counter()
+    start = thread_time()
     for ranker in rankers:
         ranker.booster.predict(matrix, raw_score=True, num_threads=1)
-    return perf_counter() - start
+    return thread_time() - start
 
 
 def _stages(engine: Engine, request: ListRequest) -> Mapping[str, float]:
@@ -156,14 +170,14 @@ def _stages(engine: Engine, request: ListRequest) -> Mapping[str, float]:
 
 class _Clock:
     def __init__(self, spent: dict[str, float]) -> None:
-        self.spent, self.since = spent, perf_counter()
+        self.spent, self.since = spent, thread_time()
 
     def restart(self) -> None:
-        self.since = perf_counter()
+        self.since = thread_time()
 
     def stop(self, name: str) -> None:
-        self.spent[name] = perf_counter() - self.since
-        self.since = perf_counter()
+        self.spent[name] = thread_time() - self.since
+        self.since = thread_time()
 
 
 def _model(world: World) -> Model:
