@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from features.audience import _profiles, overlap
 from market import Market, ago, day_ago
 
 YOUNG, OLD = {"18-23": 1.0}, {"50+": 1.0}
@@ -129,3 +130,28 @@ def test_repeat_buyers_have_their_own_overlap(sqlite_store: Engine) -> None:
 def test_shares_that_do_not_quite_sum_to_one_are_scaled(sqlite_store: Engine) -> None:
     market = crowds(seller={"18-23": 0.4995, "50+": 0.4996}, guest=MIXED).live("seller", ago(1), {"s1": 1})
     assert market.seen(sqlite_store).pair("guest", "s1")["audience_viewer_sku"] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 7, 8, 11])
+def test_many_pairs_at_once_overlap_as_each_alone(n: int) -> None:
+    rng, dimension_of = np.random.default_rng(n), np.repeat([0, 1, 2], [4, 3, 2])
+    crowds_of = [rng.random((6, 9)) * (rng.random((6, 3)) < 0.7)[:, dimension_of] for _ in range(2)]
+    left, right = (_profiles(weights, dimension_of) for weights in crowds_of)
+    anchors, rows = rng.integers(0, 6, n).astype(np.int32), rng.integers(0, 6, n).astype(np.int32)
+    found = overlap(left, anchors, right, rows)
+    for place in range(n):
+        a, r = crowds_of[0][anchors[place]], crowds_of[1][rows[place]]
+        both = [d for d in range(3) if a[dimension_of == d].sum() > 0 < r[dimension_of == d].sum()]
+        parts = [
+            np.sqrt(
+                a[dimension_of == d]
+                / a[dimension_of == d].sum()
+                * r[dimension_of == d]
+                / r[dimension_of == d].sum()
+            )
+            for d in both
+        ]
+        expected = np.mean([part.sum() for part in parts]) if parts else np.nan
+        assert found[place] == pytest.approx(expected, rel=1e-5, nan_ok=True)
+        alone = overlap(left, anchors[place : place + 1], right, rows[place : place + 1])
+        assert alone.tobytes() == found[place : place + 1].tobytes()
