@@ -31,12 +31,12 @@ class Ranker:
     booster: lightgbm.Booster
 
     @classmethod
-    def from_booster(cls, booster: lightgbm.Booster, *, fingerprint: str) -> Self:
-        """The ranker of a fresh fit, up to its best iteration; the booster's own names are the columns.
+    def from_booster(cls, booster: lightgbm.Booster, *, fingerprint: str, rounds: int | None = None) -> Self:
+        """The ranker of a fresh fit, its first `rounds`; the booster's own names are the columns.
 
-        ValueError for a forest that `matcher.forest` does not score.
+        Without `rounds` up to its best iteration. ValueError for a forest that `matcher.forest` does not score.
         """
-        return cls._of_text(booster.model_to_string(), fingerprint=fingerprint)
+        return cls._of_text(booster.model_to_string(num_iteration=rounds), fingerprint=fingerprint)
 
     def score(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """A score a row, (n,): what `Booster.predict(raw_score=True)` gives, to the last bit, on one thread."""

@@ -141,7 +141,7 @@ def test_a_fit_beside_lightgbm_s_part_of_it(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(lightgbm, "train", timed)
     start = perf_counter()
-    grown = fit_uptake(queries, recipe, recipe.settings[0], threads=1)
+    grown = fit_uptake(queries, recipe, recipe.settings[0])
     spent = perf_counter() - start
     n = len(queries.label)
     _say(

@@ -26,7 +26,7 @@ def queries(n: int, seed: int, *, planted: float = 3.0) -> Queries:
 
 
 def ndcg(fitted: Queries, judged: Queries, setting: ForestSetting = SETTING) -> float:
-    score = fit_uptake(fitted, FAST, setting, threads=1).ranker.score(judged.matrix)
+    score = fit_uptake(fitted, FAST, setting).ranker.score(judged.matrix)
     return float(np.mean(grouped_ndcg(score, judged.label.astype(np.float64), judged.group)))
 
 
@@ -40,16 +40,16 @@ def test_a_planted_signal_is_found_and_is_not_when_shuffled() -> None:
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
 def test_the_same_rows_give_the_same_bytes(objective: str) -> None:
     fitted, setting = queries(30, 1), replace(SETTING, objective=objective, max_rounds=8)
-    one, two = (fit_uptake(fitted, FAST, setting, threads=1).ranker.to_files("r") for _ in range(2))
+    one, two = (fit_uptake(fitted, FAST, setting).ranker.to_files("r") for _ in range(2))
     assert one == two
 
 
 def test_rounds_are_those_given_or_those_that_the_early_window_liked() -> None:
     fitted, early = queries(40, 1), queries(20, 2)
-    assert fit_uptake(fitted, FAST, SETTING, threads=1, rounds=5).rounds == 5
-    assert fit_uptake(fitted, FAST, SETTING, threads=1).rounds == SETTING.max_rounds
+    assert fit_uptake(fitted, FAST, SETTING, rounds=5).rounds == 5
+    assert fit_uptake(fitted, FAST, SETTING).rounds == SETTING.max_rounds
     recipe = replace(FAST, early_stopping_rounds=3)
-    stopped = fit_uptake(fitted, recipe, replace(SETTING, max_rounds=300), threads=1, stop=early)
+    stopped = fit_uptake(fitted, recipe, replace(SETTING, max_rounds=300), stop=early)
     assert 1 <= stopped.rounds < 300
 
 
@@ -71,8 +71,8 @@ def test_a_later_setting_takes_over_only_if_it_is_better_beyond_doubt() -> None:
     fitted, early = queries(60, 1), queries(60, 2)
     better = replace(FAST, settings=(NONSENSE, SETTING))
     worse = replace(FAST, settings=(SETTING, NONSENSE, replace(SETTING, name="twin")))
-    assert compare_settings(fitted, early, better, threads=1)[1] == SETTING
-    _, chosen, report = compare_settings(fitted, early, worse, threads=1)
+    assert compare_settings(fitted, early, better)[1] == SETTING
+    _, chosen, report = compare_settings(fitted, early, worse)
     assert chosen == SETTING  # a twin is no better
     assert [entry["setting"] for entry in report] == ["small", "nonsense", "twin"]
     assert report[1]["against_best"][1] < 0
@@ -92,7 +92,7 @@ def listings(n: int, seed: int) -> ListingRows:
 
 def test_value_is_learned_within_sessions() -> None:
     judged = listings(30, 2)
-    score = fit_value(listings(60, 1), FAST, threads=1, rounds=30).ranker.score(judged.matrix)
+    score = fit_value(listings(60, 1), FAST, rounds=30).ranker.score(judged.matrix)
     gain = session_grades(judged, np.arange(300))[0].astype(np.float64)
     assert np.mean(grouped_ndcg(score, gain, np.full(30, 10))) > 0.9
 
@@ -102,7 +102,7 @@ def test_only_what_is_settled_teaches_value() -> None:
     misleading = replace(
         rows, net_fen=np.where(rows.session < 20, rows.net_fen, -rows.net_fen), settled=rows.session < 20
     )
-    score = fit_value(misleading, FAST, threads=1, rounds=30).ranker.score(rows.matrix)
+    score = fit_value(misleading, FAST, rounds=30).ranker.score(rows.matrix)
     assert np.corrcoef(score, rows.matrix[:, SIGNAL])[0, 1] > 0.6
 
 

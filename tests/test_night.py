@@ -48,11 +48,11 @@ def facts_at(trained: Trained, day: date) -> Facts:
     return trained.facts.before(microseconds(midnight(day)))
 
 
-def test_a_second_night_on_the_same_facts_gives_the_same_bytes_and_version(
+def test_a_second_night_on_the_same_facts_gives_the_same_bytes_and_version_on_two_threads_too(
     trained: Trained, tmp_path: Path
 ) -> None:
     steps: list[tuple[str, float]] = []
-    again = small_night(trained.facts, say=lambda step, share: steps.append((step, share)))
+    again = small_night(trained.facts, say=lambda step, share: steps.append((step, share)), threads=2)
     assert again.files == trained.night.files
     now = midnight(trained.market.as_of)
     versions = {record(night, tmp_path, now=now)["version"] for night in (trained.night, again)}

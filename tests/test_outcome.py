@@ -79,7 +79,7 @@ def listings(
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    return fit_outcome(listings(8_000, FIT)[0], listings(6_000, CALIBRATE)[0], RECIPE, threads=1)
+    return fit_outcome(listings(8_000, FIT)[0], listings(6_000, CALIBRATE)[0], RECIPE)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_expected_units_follow_the_truth_within_a_few_per_cent_at_every_level(
 
 def test_four_outcomes_of_five_lie_in_the_interval_and_as_many_below_as_above() -> None:
     fit, later, last = (listings(5_000, window, usual=40.0)[0] for window in (FIT, CALIBRATE, JUDGE))
-    report = measure_outcome(fit_outcome(fit, later, RECIPE, threads=1), last)
+    report = measure_outcome(fit_outcome(fit, later, RECIPE), last)
     assert report["coverage"] == pytest.approx(0.8, abs=0.04)
     assert report["below"] == pytest.approx(0.1, abs=0.03)
     assert report["above"] == pytest.approx(0.1, abs=0.03)
@@ -126,9 +126,7 @@ def test_where_few_are_sold_the_interval_begins_at_nothing_and_still_a_tenth_lie
 
 
 def test_a_level_that_moved_since_the_fit_is_learned_from_the_later_window(outcome: Outcome) -> None:
-    doubled = fit_outcome(
-        listings(4_000, FIT)[0], listings(4_000, CALIBRATE, level=2.0)[0], RECIPE, threads=1
-    )
+    doubled = fit_outcome(listings(4_000, FIT)[0], listings(4_000, CALIBRATE, level=2.0)[0], RECIPE)
     rows, truth = listings(4_000, JUDGE, level=2.0)
     expected = doubled.expect(rows.matrix, rows.unit_gmv_fen, no_rates(4_000))
     assert expected.units.sum() == pytest.approx(truth.sum(), rel=0.08)
@@ -138,9 +136,9 @@ def test_a_level_that_moved_since_the_fit_is_learned_from_the_later_window(outco
 def test_goods_that_were_only_shown_more_are_not_taken_for_better() -> None:
     fit, later = listings(6_000, FIT, hits=True)[0], listings(3_000, CALIBRATE)[0]
     popular = later.matrix[:, column("sku_listings_30d")] > 0
-    assert _lift(fit_outcome(fit, later, RECIPE, threads=1), later, popular) == pytest.approx(1.0, abs=0.15)
+    assert _lift(fit_outcome(fit, later, RECIPE), later, popular) == pytest.approx(1.0, abs=0.15)
     blind = replace(fit, exposure=np.full(6_000, np.nan))
-    assert _lift(fit_outcome(blind, later, RECIPE, threads=1, rounds=60), later, popular) > 3.0
+    assert _lift(fit_outcome(blind, later, RECIPE, rounds=60), later, popular) > 3.0
 
 
 def _lift(outcome: Outcome, rows: ListingRows, of: NDArray[np.bool_]) -> float:
@@ -154,7 +152,6 @@ def test_where_nobody_counts_exposures_units_are_still_right() -> None:
         listings(6_000, FIT, is_shown=False)[0],
         listings(3_000, CALIBRATE, is_shown=False)[0],
         RECIPE,
-        threads=1,
     )
     rows, truth = listings(3_000, JUDGE, is_shown=False)
     units = outcome.expect(rows.matrix, rows.unit_gmv_fen, no_rates(3_000)).units
@@ -192,8 +189,8 @@ def test_with_a_listing_too_few_a_poisson_stands_in_for_the_calibration() -> Non
     rows, _ = listings(600, FIT)
     enough, _ = listings(FEWEST_ROWS, CALIBRATE)
     short = _first(enough, FEWEST_ROWS - 1)
-    assert fit_outcome(rows, enough, RECIPE, threads=1).calibration.n_rows == FEWEST_ROWS
-    believed = fit_outcome(rows, short, RECIPE, threads=1)
+    assert fit_outcome(rows, enough, RECIPE).calibration.n_rows == FEWEST_ROWS
+    believed = fit_outcome(rows, short, RECIPE)
     assert believed.calibration.n_rows == 0
     units = np.array([0.5, 5.0, 50.0])
     np.testing.assert_allclose(believed.calibration.mean(units), units)
@@ -203,7 +200,7 @@ def test_with_a_listing_too_few_a_poisson_stands_in_for_the_calibration() -> Non
 
 def test_without_an_earlier_window_the_later_one_is_fitted_and_nothing_calibrated() -> None:
     rows, _ = listings(1_000, FIT)
-    outcome = fit_outcome(_first(rows, 0), rows, RECIPE, threads=1)
+    outcome = fit_outcome(_first(rows, 0), rows, RECIPE)
     assert outcome.calibration.n_rows == 0
     assert outcome.raw_units(rows.matrix).sum() == pytest.approx(rows.units.sum(), rel=0.1)
 
@@ -211,7 +208,7 @@ def test_without_an_earlier_window_the_later_one_is_fitted_and_nothing_calibrate
 @pytest.mark.parametrize("n", [1, 5, 300])
 def test_a_market_that_sold_nothing_is_expected_to_sell_next_to_nothing(n: int) -> None:
     rows = replace(_first(listings(300, FIT)[0], n), units=np.zeros(n), gmv_fen=np.zeros(n))
-    outcome = fit_outcome(rows, rows, RECIPE, threads=1)
+    outcome = fit_outcome(rows, rows, RECIPE)
     expected = outcome.expect(rows.matrix, rows.unit_gmv_fen, no_rates(n))
     assert np.isfinite(expected.units).all()
     assert (expected.units >= 0).all()
@@ -222,7 +219,7 @@ def test_a_freak_listing_does_not_carry_its_leaf_away() -> None:
     rows, truth = listings(3_000, FIT)
     units = rows.units.copy()
     units[0] = 1e6
-    outcome = fit_outcome(replace(rows, units=units), rows, RECIPE, threads=1)
+    outcome = fit_outcome(replace(rows, units=units), rows, RECIPE)
     fine = outcome.raw_units(rows.matrix)[1:]
     assert np.isfinite(fine).all()
     assert np.median(fine / truth[1:]) < 10
@@ -294,12 +291,10 @@ def test_saved_and_loaded_it_has_the_same_bytes_and_expects_the_same(
     assert before.tobytes() == after.tobytes()
 
 
-def test_the_same_rows_give_the_same_bytes_on_one_thread_and_on_two() -> None:
+def test_the_same_rows_give_the_same_bytes() -> None:
     fit, later = listings(1_500, FIT)[0], listings(500, CALIBRATE)[0]
-    first, second = (fit_outcome(fit, later, RECIPE, threads=threads).to_files() for threads in (1, 2))
-    again = fit_outcome(fit, later, RECIPE, threads=1).to_files()
+    first, again = (fit_outcome(fit, later, RECIPE).to_files() for _ in range(2))
     assert first == again
-    assert first["outcome.json"] == second["outcome.json"]
 
 
 def test_a_build_with_other_features_is_refused(outcome: Outcome) -> None:

@@ -88,10 +88,13 @@ def ingested(market: Market, folder: Path) -> str:
 
 
 def small_night(
-    facts: Facts, recipe: Recipe = SMALL, say: Callable[[str, float], None] = lambda _step, _share: None
+    facts: Facts,
+    recipe: Recipe = SMALL,
+    say: Callable[[str, float], None] = lambda _step, _share: None,
+    threads: int = 1,
 ) -> Night:
-    """A night on one thread."""
-    return run_night(facts, policy=Policy(), recipe=recipe, threads=1, say=say)
+    """A night in which little is learnt."""
+    return run_night(facts, policy=Policy(), recipe=recipe, threads=threads, say=say)
 
 
 def without_model(engine: Engine, source: str) -> Engine:

@@ -25,11 +25,11 @@ class Grown:
 
 
 def fit_uptake(
-    queries: Queries, recipe: Recipe, setting: ForestSetting, *, threads: int, stop: Queries | None = None,
+    queries: Queries, recipe: Recipe, setting: ForestSetting, *, stop: Queries | None = None,
     rounds: int | None = None,
 ) -> Grown:  # fmt: skip
     """Grow for `rounds`, or until the `stop` window has not improved for a while."""
-    parameters = _parameters(recipe, threads) | {
+    parameters = _parameters(recipe) | {
         "objective": setting.objective,
         "learning_rate": setting.learning_rate,
         "num_leaves": setting.num_leaves,
@@ -46,11 +46,11 @@ def fit_uptake(
     )
 
 
-def fit_value(listings: ListingRows, recipe: Recipe, *, threads: int, rounds: int | None = None) -> Grown:
+def fit_value(listings: ListingRows, recipe: Recipe, *, rounds: int | None = None) -> Grown:
     """A ranker within live sessions: the same crowd, graded by settled net GMV an exposure."""
     kept = np.flatnonzero(listings.settled)
     label, group = session_grades(listings, kept)
-    parameters = _parameters(recipe, threads) | {
+    parameters = _parameters(recipe) | {
         "objective": "lambdarank",
         "learning_rate": 0.06,
         "num_leaves": recipe.value_leaves,
@@ -75,7 +75,7 @@ def session_grades(listings: ListingRows, kept: I64) -> tuple[I32, I64]:
 
 
 def compare_settings(
-    fit: Queries, stop: Queries, recipe: Recipe, *, threads: int
+    fit: Queries, stop: Queries, recipe: Recipe
 ) -> tuple[Grown, ForestSetting, list[Mapping[str, Any]]]:
     """Each setting grown on the fit window and stopped on the early window; the best there by paired bootstrap.
 
@@ -84,7 +84,7 @@ def compare_settings(
     report: list[Mapping[str, Any]] = []
     best: tuple[Grown, ForestSetting, F64] | None = None
     for setting in recipe.settings:
-        grown = fit_uptake(fit, recipe, setting, threads=threads, stop=stop)
+        grown = fit_uptake(fit, recipe, setting, stop=stop)
         gain = np.asarray(recipe.label_gain)[stop.label]
         values = np.nan_to_num(grouped_ndcg(grown.ranker.score(stop.matrix), gain, stop.group))
         entry: dict[str, Any] = {
@@ -115,9 +115,7 @@ def _grow(
         dict(parameters), rows, rounds, valid_sets=[stop] if stop else [], callbacks=callbacks
     )
     grown = booster.best_iteration if stop and booster.best_iteration > 0 else booster.current_iteration()
-    text = booster.model_to_string(num_iteration=grown)
-    ranker = Ranker.from_booster(lightgbm.Booster(model_str=text), fingerprint=fingerprint())
-    return Grown(ranker=ranker, rounds=grown)
+    return Grown(Ranker.from_booster(booster, fingerprint=fingerprint(), rounds=grown), rounds=grown)
 
 
 def _ranked(queries: Queries) -> lightgbm.Dataset:
@@ -127,10 +125,10 @@ def _ranked(queries: Queries) -> lightgbm.Dataset:
     )  # fmt: skip
 
 
-def _parameters(recipe: Recipe, threads: int) -> dict[str, Any]:
+def _parameters(recipe: Recipe) -> dict[str, Any]:
     return dict(recipe.lightgbm) | {
         "verbose": -1,
-        "num_threads": threads,
+        "num_threads": recipe.forest_threads,
         "deterministic": True,
         "force_col_wise": True,
         "seed": recipe.seed,

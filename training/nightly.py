@@ -93,7 +93,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     chosen: _Chosen | None = None
     lacking = _lacking(drawn, split)
     if stop_world is not None and lacking is None:
-        twin, settings = _twin(drawn, split, recipe, threads, say, report)
+        twin, settings = _twin(drawn, split, recipe, say, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
         mix, report["mix"] = choose_mix(
             early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
@@ -114,7 +114,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
             )
     best = best_source({side: replays[side, False] for side in SIDES}, judge_world)
     decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
-    model = _grow_all(drawn, split, chosen, recipe, threads, say) if chosen is not None else None
+    model = _grow_all(drawn, split, chosen, recipe, say) if chosen is not None else None
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
@@ -150,7 +150,7 @@ def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
 
 
 def _twin(
-    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, say: Say, report: dict[str, Any]
+    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, say: Say, report: dict[str, Any]
 ) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
     """Grow on the fit window, stop and choose by the early one."""
     assert split.stop is not None
@@ -161,7 +161,7 @@ def _twin(
         say(f"forests for {side}, compared on the early window", 0.5 + 0.08 * place)
         fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
         grown, setting, report[f"settings_{side}"] = compare_settings(
-            fit, joined(early.queries[side]), recipe, threads=threads
+            fit, joined(early.queries[side]), recipe
         )
         rankers[side] = grown.ranker
         settings[side] = (setting, grown.rounds)
@@ -171,23 +171,21 @@ def _twin(
         version="twin",
         goods_uptake=rankers["goods"],
         shortlist_uptake=rankers["shortlist"],
-        goods_value=_value(listings, recipe, threads),
-        outcome=fit_outcome(listings, early.listings, recipe, threads=threads),
+        goods_value=_value(listings, recipe),
+        outcome=fit_outcome(listings, early.listings, recipe),
         mix=Mix(),
     )
     return model, settings
 
 
-def _grow_all(
-    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int, say: Say
-) -> Model:
+def _grow_all(drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, say: Say) -> Model:
     """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
     rankers = {}
     for place, side in enumerate(SIDES):
         say(f"the published forest for {side}", 0.84 + 0.05 * place)
         setting, rounds = chosen.settings[side]
         rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
-        rankers[side] = fit_uptake(rows, recipe, setting, threads=threads, rounds=rounds).ranker
+        rankers[side] = fit_uptake(rows, recipe, setting, rounds=rounds).ranker
     say("the published value and outcomes", 0.95)
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
     assert split.judge is not None
@@ -198,15 +196,15 @@ def _grow_all(
         version="unpublished",
         goods_uptake=rankers["goods"],
         shortlist_uptake=rankers["shortlist"],
-        goods_value=_value(everything, recipe, threads) if chosen.mix.value_ranker else None,
-        outcome=fit_outcome(older, drawn[split.judge].listings, recipe, threads=threads),
+        goods_value=_value(everything, recipe) if chosen.mix.value_ranker else None,
+        outcome=fit_outcome(older, drawn[split.judge].listings, recipe),
         mix=chosen.mix,
     )
 
 
-def _value(listings: ListingRows, recipe: Recipe, threads: int) -> Ranker | None:
+def _value(listings: ListingRows, recipe: Recipe) -> Ranker | None:
     """Nothing while nothing is settled."""
-    return fit_value(listings, recipe, threads=threads).ranker if listings.settled.any() else None
+    return fit_value(listings, recipe).ranker if listings.settled.any() else None
 
 
 def _graded(facts: Facts, world: World, recipe: Recipe) -> dict[Side, Any]:

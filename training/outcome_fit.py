@@ -36,7 +36,7 @@ _N_GROUPS: Final = 10
 
 
 def fit_outcome(
-    fit: ListingRows, calibrate: ListingRows, recipe: Recipe, *, threads: int, rounds: int | None = None
+    fit: ListingRows, calibrate: ListingRows, recipe: Recipe, *, rounds: int | None = None
 ) -> Outcome:
     """A forest grown on one window, stopped early (unless `rounds` are given) and calibrated on a later one.
 
@@ -48,15 +48,14 @@ def fit_outcome(
     rows, dispersion = _dataset(fit, usual, recipe, None)
     stops = len(calibrate.units) >= FEWEST_ROWS and calibrate.units.sum() > 0 and rounds is None
     booster = lightgbm.train(
-        _parameters(recipe, len(fit.units), threads),
+        _parameters(recipe, len(fit.units)),
         rows,
         rounds or recipe.outcome_rounds,
         valid_sets=[_dataset(calibrate, usual, recipe, dispersion)[0]] if stops else [],
         callbacks=[lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False)] if stops else [],
     )
     grown = booster.best_iteration if stops and booster.best_iteration > 0 else booster.current_iteration()
-    text = booster.model_to_string(num_iteration=grown)
-    forest = Ranker.from_booster(lightgbm.Booster(model_str=text), fingerprint=fingerprint())
+    forest = Ranker.from_booster(booster, fingerprint=fingerprint(), rounds=grown)
     believed = Outcome(forest, usual, _poisson(usual), report={})
     raw, units = believed.raw_units(calibrate.matrix), np.maximum(calibrate.units, 0.0)
     return replace(believed, calibration=calibration(raw, units, calibrate.weight) or believed.calibration)
@@ -193,7 +192,7 @@ def _exposure_ratio(rows: ListingRows) -> F64:
     return np.clip(ratio, 1.0 / _MOST_EXPOSURE_RATIO, _MOST_EXPOSURE_RATIO)
 
 
-def _parameters(recipe: Recipe, n_rows: int, threads: int) -> dict[str, Any]:
+def _parameters(recipe: Recipe, n_rows: int) -> dict[str, Any]:
     return dict(recipe.lightgbm) | {
         "objective": "poisson",
         "metric": "poisson",
@@ -206,7 +205,7 @@ def _parameters(recipe: Recipe, n_rows: int, threads: int) -> dict[str, Any]:
         else 0,  # 0.7 of a row is none
         "max_delta_step": 2.0,  # one freak listing moves its leaf by no more than that, in logs
         "verbose": -1,
-        "num_threads": threads,
+        "num_threads": recipe.forest_threads,
         "deterministic": True,
         "force_col_wise": True,
         "seed": recipe.seed,
