@@ -16,6 +16,7 @@ from features.units import DAY_US, microseconds, midnight
 from matcher.registry import champion, list_versions, load_manifest, newest_serving, rollback
 from trained import SMALL, Trained, small_night
 from training.gate import judge
+from training.mixing import UPTAKE_KEPT, WEIGHTS
 from training.nightly import Night
 from training.replay import Query, Replay
 from training.split import split_time, suited
@@ -187,3 +188,12 @@ def test_a_market_that_sells_nothing_is_refused_in_words_not_by_a_crash(trained:
     night = small_night(nothing)
     assert isinstance(night, Night)
     assert not night.decision.passed
+
+
+@pytest.mark.parametrize("side", ["goods", "shortlist"])
+def test_balanced_gets_the_least_weight_that_keeps_the_uptake_it_owes(trained: Trained, side: str) -> None:
+    weighed = dict(trained.night.report["mix"][f"balanced_{side}"])
+    chosen = weighed.pop("chosen")
+    assert list(weighed) == [str(weight) for weight in WEIGHTS]
+    enough = [weight for weight in WEIGHTS if weighed[str(weight)]["uptake_kept"] >= UPTAKE_KEPT]
+    assert chosen == min(enough, default=WEIGHTS[-1])
