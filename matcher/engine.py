@@ -178,7 +178,7 @@ class Engine:
     def refusals(self, request: ListRequest) -> Iterator[tuple[str, Bools]]:
         """The hard rules in order of priority, each with the rows of the other side that it refuses to the owner.
 
-        What refuses the owner refuses every row. Rules of a pairing take their place here.
+        What refuses the owner refuses every row.
         """
         world, owner = self.world, request.owner
         not_joined = ~world.snapshot.roster.has_joined
@@ -189,6 +189,7 @@ class Engine:
             for reason, broken in world.verdicts.refused.items():
                 yield reason, np.broadcast_to(broken[owner], len(not_joined))
             yield "NOT_JOINED", not_joined
+        yield from world.pair_rules.refusals(request.side, owner)
         if request.new_only:
             sold = np.zeros(self._n_rows(request.side), np.bool_)
             sold[world.sold_together(request.side, owner)] = True

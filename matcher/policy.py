@@ -6,6 +6,7 @@ elsewhere.
 """
 
 import hashlib
+import logging
 import re
 import tomllib
 from functools import cached_property
@@ -17,6 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from features.errors import WrongInput
 
 PlanType = Literal["open", "target_item", "target_shop", "exclusive", "leader", "leader_exclusive"]
+
+PARITY_WARNING: Final = (
+    "policy sets price_parity to %s: since 10 April 2026 China's rules on platform pricing bar a platform from pressing "
+    "merchants, by demotion or by cutting traffic, to price no higher than elsewhere; leaving pairings out for their "
+    "price may be that. advise only shows the verdict."
+)
+_LOG: Final = logging.getLogger("matcher")
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _MOST_LISTED: Final = 1_000
@@ -40,6 +48,65 @@ class ListPolicy(_Frozen):
     """At least this share of a shortlist's places goes to anchors of the waist and the tail."""
 
 
+Mode = Literal["advise", "require_pass", "exclude_fail"]
+
+
+class ModePolicy(_Frozen):
+    """What the verdict of each rule does to a pairing."""
+
+    cps_floor: Mode = "advise"
+    """advise: shown beside it; require_pass: FAIL and INDETERMINATE are left out; exclude_fail: only FAIL is."""
+    price_parity: Mode = "advise"
+    """Anything but advise presses merchants on their prices elsewhere: see the warning in the log."""
+
+
+class FloorPolicy(_Frozen):
+    """How the commission of other platforms is read."""
+
+    platforms: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Only these count; none named: every platform but ours."""
+    statistic: Literal["highest", "median"] = "highest"
+    """Of the fresh rates, one a platform; the median of two middles is the lower."""
+    max_age_hours: Annotated[int, Field(ge=0, le=8_760)] = 72
+    """A quote is fresh for so long."""
+    max_age_event_hours: Annotated[int, Field(ge=0, le=8_760)] = 24
+    """The same while a big event of the home platform runs."""
+    tolerance_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """So far below the floor still passes."""
+    allow_partial: bool = False
+    """A pass stands although some platforms were seen too long ago."""
+    basis: Literal["rate", "amount", "both"] = "rate"
+    """What decides where bases differ: the rate, the commission a unit, or both."""
+
+
+class ReferencePolicy(_Frozen):
+    """Which event elsewhere our prices are held against."""
+
+    platform: Annotated[str, Field(min_length=1)] = "tmall"
+    """Whose event it is."""
+    kind: Annotated[str, Field(min_length=1)] = "double_11"
+    """Which of its events."""
+
+
+class ParityPolicy(_Frozen):
+    """How prices are compared."""
+
+    reference: ReferencePolicy = ReferencePolicy()
+    """The event elsewhere."""
+    reference_year: Literal["latest_completed", "same_year", "lower_of_both"] = "latest_completed"
+    """The latest that had ended before ours began; that of our event's own year; or the lower price of both."""
+    provisional_kinds: Annotated[tuple[str, ...], Field(strict=False)] = ("116",)
+    """Kinds of our events that run beside the reference of their own year: verdicts during them are provisional."""
+    tolerance_fen: Annotated[int, Field(ge=0)] = 0
+    """So much dearer a base unit still passes."""
+    platform_threshold: Literal["p1", "p2"] = "p1"
+    """On which price the threshold of a platform's promotion is tested: after the item's, or the shop's."""
+    offer_max_age_hours: Annotated[int, Field(ge=0, le=8_760)] = 24
+    """An offer of ours is fresh for so long."""
+    least_quota_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """A reference offer for fewer of the event's units is left out."""
+
+
 class Policy(_Frozen):
     """All that the operator may decide; hashable, shared by threads."""
 
@@ -56,6 +123,11 @@ class Policy(_Frozen):
     """Of the plans that admit an anchor, the kind that stands first here applies."""
     rate_lock_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     """For so long after a rate fell, an anchor that was already promoting the SKU keeps the old one."""
+    trusted_sources: Annotated[tuple[str, ...], Field(strict=False)] = ("operator", "job")
+    """Who may supply figures of other platforms that decide; the others' are kept and shown."""
+    modes: ModePolicy = ModePolicy()
+    floor: FloorPolicy = FloorPolicy()
+    parity: ParityPolicy = ParityPolicy()
     lists: ListPolicy = ListPolicy()
 
     @model_validator(mode="after")
@@ -76,7 +148,7 @@ def read_policy(file: Path | None) -> Policy:
         return Policy()
     try:
         text = file.read_bytes().decode()
-        return Policy.model_validate(tomllib.loads(text))
+        policy = Policy.model_validate(tomllib.loads(text))
     except OSError as error:
         raise WrongInput(f"policy {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -90,13 +162,20 @@ def read_policy(file: Path | None) -> Policy:
             line, key = _place(text, path)
             faults.append(f"line {line}, {key}: {_sentence(fault['type'], fault['msg'], path)}")
         raise WrongInput(f"policy {file}: {'; '.join(faults)}") from error
+    if policy.modes.price_parity != "advise":
+        _LOG.warning(PARITY_WARNING, policy.modes.price_parity)
+    return policy
 
 
 def _sentence(kind: str, message: str, path: tuple[str, ...]) -> str:
     if kind != "extra_forbidden":
         return message.removeprefix("Value error, ")
-    known = ListPolicy if path[0] == "lists" and len(path) > 1 else Policy
-    return f"no such key; known are {', '.join(known.model_fields)}"
+    table: type[BaseModel] = Policy
+    for step in path[:-1]:
+        inner = table.model_fields[step].annotation
+        assert isinstance(inner, type)
+        table = inner
+    return f"no such key; known are {', '.join(table.model_fields)}"
 
 
 _HEADER: Final = re.compile(r"\s*\[\s*([A-Za-z0-9_.\s\"'-]+?)\s*\]")

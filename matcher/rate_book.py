@@ -15,8 +15,9 @@ import polars as pl
 
 from features.kernels import I32, I64, Bools, find, jit, row_starts
 from features.units import DAY_US
+from matcher.ids import id_lists, places, tier_ranks
 from matcher.policy import Policy
-from matcher.rates import FOR_ANYBODY, PROMOTING_DAYS, TIER_RANKS
+from matcher.rates import FOR_ANYBODY, PROMOTING_DAYS
 
 NO_RATE: Final = -1
 """No plan admits the anchor."""
@@ -139,8 +140,8 @@ def _versions(plans: pl.DataFrame, sku_ids: pl.Series, policy: Policy) -> pl.Dat
             "anchor_ids",
             "rate_ppm",
             "valid_from_us",
-            sku=_places("sku_id", sku_ids),
-            kind=_places("plan_type", kinds),
+            sku=places("sku_id", sku_ids),
+            kind=places("plan_type", kinds),
             from_us=pl.max_horizontal("known_us", "valid_from_us"),
             to_us=pl.min_horizontal("next_us", "valid_to_us").fill_null(_NEVER_US),
         )
@@ -160,16 +161,16 @@ def _read_admission(
     skus = _latest(skus, "sku_id", sku_ids)
     anchors = _latest(anchors, "anchor_id", anchor_ids)
     for_all = versions["plan_type"].is_in(list(FOR_ANYBODY)) & versions["anchor_ids"].is_null()
-    named_start, named = _id_lists(versions["anchor_ids"], anchor_ids)
-    denied_start, denied = _id_lists(skus["denied_anchor_ids"], anchor_ids)
+    named_start, named = id_lists(versions["anchor_ids"], anchor_ids)
+    denied_start, denied = id_lists(skus["denied_anchor_ids"], anchor_ids)
     return _Admission(
         for_all=for_all.to_numpy(),
         named_start=named_start,
         named=named,
         denied_start=denied_start,
         denied=denied,
-        least_tier=_tier_ranks(skus["min_tier"]),
-        tier=_tier_ranks(anchors["tier"]),
+        least_tier=tier_ranks(skus["min_tier"]),
+        tier=tier_ranks(anchors["tier"]),
     )
 
 
@@ -224,32 +225,6 @@ def _latest(frame: pl.DataFrame, column: str, ids: pl.Series) -> pl.DataFrame:
     """The latest version of each of `ids`, in their order."""
     latest = frame.sort("known_us").unique(column, keep="last")
     return pl.DataFrame({column: ids}).join(latest, on=column, how="left", maintain_order="left")
-
-
-def _tier_ranks(tiers: pl.Series) -> I64:
-    """Unknown is the lowest: of an anchor the least that it may be, of a SKU the least that it may ask."""
-    ranks = tiers.fill_null("tail").replace_strict(TIER_RANKS, return_dtype=pl.Int64)
-    return ranks.to_numpy()
-
-
-def _id_lists(joined: pl.Series, ids: pl.Series) -> tuple[I64, I64]:
-    """`;` lists as runs of ascending places in `ids`, a run a row; ids that are not among them are left out."""
-    lists = (
-        pl.DataFrame({"ids": joined})
-        .with_row_index("row")
-        .drop_nulls("ids")
-        .with_columns(pl.col("ids").str.split(";"))
-        .explode("ids")
-        .with_columns(place=_places("ids", ids))
-        .drop_nulls("place")
-        .sort("row", "place")
-    )
-    return row_starts(lists["row"].to_numpy(), len(joined)), lists["place"].to_numpy()
-
-
-def _places(column: str, ids: pl.Series) -> pl.Expr:
-    places = pl.Series(np.arange(len(ids), dtype=np.int64))
-    return pl.col(column).replace_strict(ids, places, default=None, return_dtype=pl.Int64)
 
 
 @jit

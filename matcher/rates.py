@@ -147,8 +147,8 @@ def _kept(
         return None
     best: tuple[PlanRow, datetime] | None = None
     for change_at in _changes(terms, after=at - lock, until=at):
-        before = _winner(terms, anchor, change_at - _MICROSECOND, policy)
-        after = _winner(terms, anchor, change_at, policy)
+        before = strongest(terms, anchor, change_at - _MICROSECOND, policy)
+        after = strongest(terms, anchor, change_at, policy)
         fell = before is not None and (after is None or after.rate_ppm < before.rate_ppm)
         if not fell or not _was_promoting(anchor, change_at):
             continue
@@ -166,7 +166,8 @@ def _changes(terms: SkuTerms, *, after: datetime, until: datetime) -> Iterable[d
     return sorted(instant for instant in instants if after < instant <= until)
 
 
-def _winner(terms: SkuTerms, anchor: AnchorStanding, at: datetime, policy: Policy) -> PlanRow | None:
+def strongest(terms: SkuTerms, anchor: AnchorStanding | None, at: datetime, policy: Policy) -> PlanRow | None:
+    """The plan that applies at `at` before any lock; nothing where none admits the asker."""
     candidates = [plan for plan in versions_at(terms, at) if _exclusion(plan, terms, anchor, at) is None]
     return max(candidates, key=lambda plan: _strength(plan, policy), default=None)
 

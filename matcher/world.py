@@ -15,6 +15,7 @@ from features.snapshot import Snapshot
 from matcher.candidates.history import HistorySource
 from matcher.candidates.union import BUDGET, Candidates, Side, Source, describe, find_candidates, read_sources
 from matcher.constraints import ShelfVerdicts, judge_shelf
+from matcher.eligibility import PairRules, read_pair_rules
 from matcher.policy import Policy
 from matcher.rate_book import LastListed, RateBook, build_rate_book
 
@@ -29,6 +30,7 @@ class World:
     usual_rate: F32
     """(n_categories,) median open rate in percent, NaN where none is open."""
     verdicts: ShelfVerdicts
+    pair_rules: PairRules
     policy: Policy
 
     def n_owners(self, side: Side) -> int:
@@ -38,7 +40,9 @@ class World:
     def allowed(self, side: Side, owner: int, *, new_only: bool, among: Bools | None = None) -> Bools:
         """Rows of the other side that may be recommended; `among` narrows them further."""
         may = self.verdicts.allowed if side == "goods" else self.snapshot.roster.has_joined
-        may = may.copy() if among is None else may & among
+        may = may & ~self.pair_rules.refused(side, owner)
+        if among is not None:
+            may &= among
         if new_only:
             may[self.sold_together(side, owner)] = False
         return may
@@ -89,6 +93,7 @@ def build_world(snapshot: Snapshot, policy: Policy, *, threads: int = 1) -> Worl
         rates=rates,
         usual_rate=_usual_rates(rates.open_ppm, shelf.category, len(shelf.category_paths)),
         verdicts=judge_shelf(shelf, snapshot.as_of_us),
+        pair_rules=read_pair_rules(snapshot),
         policy=policy,
     )
 

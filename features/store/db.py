@@ -99,6 +99,16 @@ def read_frame(
     return _as_declared(frame, schema)
 
 
+def read_rows(
+    session: Session, sql: str, parameters: Mapping[str, Parameter] | None = None
+) -> list[Sequence[Any]]:
+    """The rows of `sql` as the driver gives them: instants in microseconds, on SQLite a flag as 0 or 1."""
+    result = session.connection().execute(text(sql), dict(parameters or {}))
+    rows: list[Sequence[Any]] = list(result.cursor.fetchall())
+    result.close()
+    return rows
+
+
 def frame_schema(table: type[SQLModel]) -> dict[str, type[pl.DataType]]:
     """The columns of a table with the types they have in a frame."""
     columns = SQLModel.metadata.tables[str(table.__tablename__)].columns

@@ -31,3 +31,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Called by SQLAlchemy on the way out."""
         del dialect
         return None if value is None else from_microseconds(value)
+
+
+class Instants(dict[int, datetime]):
+    """Microseconds -> the instant; each is made once, for rows repeat theirs."""
+
+    def __missing__(self, at_us: int) -> datetime:
+        """The first time that it is asked for."""
+        made = self[at_us] = from_microseconds(at_us)
+        return made
+
+    def maybe(self, at_us: int | None) -> datetime | None:
+        """The instant, where there is one."""
+        return None if at_us is None else self[at_us]

@@ -1,0 +1,97 @@
+"""What does the house write down of its own? Retractions, verdicts that were shown, and the policies behind them.
+
+Nothing here is imported, and nothing is ever changed or taken away: what was said stays answerable.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import BigInteger, Text
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from features.errors import UnknownId, WrongInput
+from features.store.tables import TABLES
+from features.store.types import UtcDateTime
+from features.units import DAWN, microseconds
+
+RETRACTABLE: Final = ("cps_quotes", "offers")
+"""Tables of observations of other people's pages: they can have been read wrongly."""
+
+
+class Retraction(SQLModel, table=True):
+    """An observation that was wrong: from `retracted_at` on it does not count."""
+
+    __tablename__ = "retractions"
+
+    table_name: str = Field(primary_key=True, sa_type=Text)
+    row_key: str = Field(primary_key=True, sa_type=Text)
+    retracted_at: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    reason: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+
+
+class ShownVerdict(SQLModel, table=True):
+    """An answer as somebody saw it; one row for each that differs."""
+
+    __tablename__ = "shown_verdicts"
+
+    digest: str = Field(primary_key=True, max_length=64)
+    """Of everything below but the two instants of showing."""
+    sku_id: str = Field(max_length=64, index=True)
+    rule: str = Field(max_length=32)
+    status: str = Field(max_length=32)
+    reason: str = Field(max_length=32)
+    margin: int | None = Field(default=None, sa_type=BigInteger)
+    evidence: str = Field(sa_type=Text)
+    """JSON: id, table, observed_at of each row."""
+    provisional: bool
+    policy_version: str = Field(max_length=64)
+    first_checked_at: datetime = Field(sa_type=UtcDateTime)
+    """The instant that the answer is about, where it was first shown."""
+    first_shown_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class KeptPolicy(SQLModel, table=True):
+    """A policy that answers were given under."""
+
+    __tablename__ = "kept_policies"
+
+    version: str = Field(primary_key=True, max_length=64)
+    content: str = Field(sa_type=Text)
+    """JSON."""
+    first_used_at: datetime = Field(sa_type=UtcDateTime)
+
+
+def retract(session: Session, table: str, key: str, *, reason: str, source: str, at: datetime) -> datetime:
+    """Write a retraction; the instant from which it holds, which is an older one's where there is one already."""
+    if table not in RETRACTABLE:
+        raise WrongInput(f"rows of {table!r} cannot be retracted; those of {', '.join(RETRACTABLE)} can")
+    if not reason.strip():
+        raise WrongInput("a retraction needs a reason")
+    model = TABLES[table].model
+    if session.get(model, key) is None:
+        raise UnknownId(f"{table} holds no row {key!r}")
+    earlier = session.exec(
+        select(Retraction)
+        .where(Retraction.table_name == table, Retraction.row_key == key)
+        .order_by(col(Retraction.retracted_at))
+        .limit(1)
+    ).first()
+    if earlier is not None:
+        return earlier.retracted_at
+    assert microseconds(at) > microseconds(DAWN)
+    session.add(
+        Retraction(table_name=table, row_key=key, retracted_at=at, reason=reason.strip(), source=source)
+    )
+    return at
+
+
+def shown_verdicts(session: Session, sku_id: str) -> list[ShownVerdict]:
+    """What was ever shown of a SKU, oldest first."""
+    return list(
+        session.exec(
+            select(ShownVerdict)
+            .where(ShownVerdict.sku_id == sku_id)
+            .order_by(col(ShownVerdict.first_shown_at), col(ShownVerdict.rule))
+        )
+    )

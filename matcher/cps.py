@@ -1,0 +1,325 @@
+"""Does this SKU pay anchors at least what other platforms pay? The CPS floor: our open rate against theirs.
+
+Open is compared with open, the anchor's share with the anchor's share; of each other platform the latest trusted
+sight counts, as long as it is fresh. Whole ppm and whole fen only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from features.store.dossier import Calendar, Dossier, Enrolment, Quote, SkuVersion, version_at
+from features.store.plans import PlanRow, SkuTerms
+from matcher.policy import Policy
+from matcher.price import PPM, Price, effective_price
+from matcher.rates import strongest, versions_at
+from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
+
+_RULE: Final[Rule] = "cps_floor"
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Theirs(NamedTuple):
+    """What counts of one other platform."""
+
+    quote: Quote
+    rate_ppm: int
+    """The upper bound of a range."""
+    is_fresh: bool
+    goes_stale_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FloorAccount:
+    """What was compared, for a reader."""
+
+    plan: PlanRow | None
+    theirs: tuple[Theirs, ...]
+    floor_ppm: int | None
+    our_price: Price | None = None
+    our_amount_fen: int | None = None
+    floor_amount_fen: int | None = None
+
+
+def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
+    """The verdict at `at` from the rows known by then."""
+    version = version_at(dossier.versions, at)
+    changes = scope_changes(dossier.enrolments, version, _RULE, at)
+    if not is_enrolled(dossier.enrolments, version, _RULE, at):
+        return _verdict(dossier, at, policy, Status.NOT_APPLICABLE, Reason.NOT_ENROLLED, changes=changes)
+    terms = SkuTerms(dossier.sku_id, dossier.plans)
+    plans = versions_at(terms, at)
+    changes |= {t for plan in plans for t in (plan.valid_from, plan.valid_to) if t is not None}
+    plan = strongest(terms, None, at, policy)
+    theirs, notes, quote_changes = _theirs(dossier.quotes, calendar, at, policy)
+    changes |= quote_changes
+    account = FloorAccount(plan, theirs, None)
+    if plan is None:
+        return _verdict(
+            dossier, at, policy, Status.INDETERMINATE, Reason.NO_PLAN, notes=notes, changes=changes,
+            account=account,
+        )  # fmt: skip
+    fresh = [one for one in theirs if one.is_fresh]
+    evidence = {_of_plan(plan)}
+    if not fresh:
+        evidence |= {_of_quote(one.quote) for one in theirs}
+        reason = Reason.ALL_STALE if theirs else Reason.NO_REFERENCE
+        return _verdict(
+            dossier, at, policy, Status.INDETERMINATE, reason, evidence=evidence, notes=notes, changes=changes,
+            account=account,
+        )  # fmt: skip
+    floor_ppm = _floor([one.rate_ppm for one in fresh], policy)
+    amounts = _amounts(dossier, plan, fresh, version, at, policy)
+    account = FloorAccount(plan, theirs, floor_ppm, amounts.our_price, amounts.ours_fen, amounts.floor_fen)
+    status, reason, margin, remarks = _compare(plan, floor_ppm, amounts, plans, at, policy)
+    evidence |= {_of_quote(one.quote) for one in fresh}
+    if amounts.matters and amounts.our_price is not None:
+        offer = amounts.our_price.offer
+        evidence.add(Evidence(offer.offer_id, "offers", offer.observed_at))
+        changes |= {t for t in (offer.valid_from, offer.valid_to) if t is not None}
+    if status is Status.PASS and len(fresh) < len(theirs) and not policy.floor.allow_partial:
+        status, reason = Status.INDETERMINATE, Reason.PARTIAL_COVERAGE
+        evidence |= {_of_quote(one.quote) for one in theirs}
+    return _verdict(
+        dossier, at, policy, status, reason, margin=margin, evidence=evidence, notes=[*notes, *remarks],
+        changes=changes, account=account,
+    )  # fmt: skip
+
+
+def is_enrolled(
+    enrolments: Iterable[Enrolment], version: SkuVersion | None, rule: Rule, at: datetime
+) -> bool:
+    """Is the SKU's brand, at that moment, in a programme that carries the rule?"""
+    return version is not None and any(
+        one.brand_id == version.brand_id
+        and rule in one.rules
+        and one.committed_at <= at
+        and one.valid_from <= at
+        and (one.valid_to is None or at < one.valid_to)
+        for one in enrolments
+    )
+
+
+def scope_changes(
+    enrolments: Iterable[Enrolment], version: SkuVersion | None, rule: Rule, at: datetime
+) -> set[datetime]:
+    """Instants at which the brand's enrolment begins or ends."""
+    return {
+        t
+        for one in enrolments
+        if version is not None and one.brand_id == version.brand_id and rule in one.rules
+        for t in (one.valid_from, one.valid_to, one.committed_at)
+        if t is not None and t > at
+    }
+
+
+def in_window(at: datetime, valid_from: datetime | None, valid_to: datetime | None) -> bool:
+    """`[valid_from, valid_to)`; an empty end is open."""
+    return (valid_from is None or valid_from <= at) and (valid_to is None or at < valid_to)
+
+
+def stands(retracted_at: datetime | None, at: datetime) -> bool:
+    """An observation stands until it is retracted, and for the instants before for ever."""
+    return retracted_at is None or at < retracted_at
+
+
+def home_events(calendar: Calendar, policy: Policy) -> list[tuple[datetime, datetime]]:
+    """The big events of the home platform."""
+    return [
+        (event.starts_at, event.ends_at)
+        for event in calendar.events
+        if event.counts_as_big_promo and event.platform == policy.home_platform
+    ]
+
+
+def _theirs(
+    quotes: Iterable[Quote], calendar: Calendar, at: datetime, policy: Policy
+) -> tuple[tuple[Theirs, ...], list[Note], set[datetime]]:
+    """Of each other platform the latest open quote in force, by platform; what was left out; what may change."""
+    latest: dict[str, Quote] = {}
+    notes: list[Note] = []
+    changes: set[datetime] = set()
+    for quote in quotes:
+        if not _is_comparable(quote, at, policy):
+            continue
+        if quote.source not in policy.trusted_sources:
+            notes.append(Note(Reason.UNTRUSTED_SOURCE, quote.quote_id))
+            continue
+        changes.update(t for t in (quote.valid_from, quote.valid_to) if t is not None)
+        known = latest.get(quote.platform)
+        if in_window(at, quote.valid_from, quote.valid_to) and (
+            known is None or _later(quote) > _later(known)
+        ):
+            latest[quote.platform] = quote
+    events = home_events(calendar, policy)
+    theirs = tuple(_aged(latest[platform], events, at, policy) for platform in sorted(latest))
+    changes |= {one.goes_stale_at for one in theirs if one.is_fresh}
+    stale = [Note(Reason.STALE_QUOTE, one.quote.quote_id) for one in theirs if not one.is_fresh]
+    if stale:  # what is too old during an event may not be after it
+        changes |= {end for _, end in events}
+    return theirs, notes + stale, changes
+
+
+def _is_comparable(quote: Quote, at: datetime, policy: Policy) -> bool:
+    """Seen by `at`, not taken back, of another platform that counts, and for anybody."""
+    return (
+        quote.observed_at <= at
+        and stands(quote.retracted_at, at)
+        and quote.platform != policy.home_platform
+        and quote.plan_scope in (None, "", "open")
+        and (not policy.floor.platforms or quote.platform in policy.floor.platforms)
+    )
+
+
+def _later(quote: Quote) -> tuple[datetime, int, str]:
+    return quote.observed_at, _their_rate(quote), quote.quote_id
+
+
+def _their_rate(quote: Quote) -> int:
+    return quote.rate_ppm if quote.rate_high_ppm is None else max(quote.rate_ppm, quote.rate_high_ppm)
+
+
+def _aged(quote: Quote, events: list[tuple[datetime, datetime]], at: datetime, policy: Policy) -> Theirs:
+    usual = timedelta(hours=policy.floor.max_age_hours)
+    strict = timedelta(hours=policy.floor.max_age_event_hours)
+    runs = any(start <= at < end for start, end in events)
+    is_fresh = at - quote.observed_at <= (strict if runs else usual)
+    # The first tick at which it is too old: by its age, or because an event begins.
+    ends = [quote.observed_at + (strict if runs else usual) + _TICK]
+    ends += [end for start, end in events if start <= at < end]
+    for start, end in events:
+        if start > at:
+            ends.append(max(start, min(quote.observed_at + strict + _TICK, end)))
+    return Theirs(quote, _their_rate(quote), is_fresh, min(t for t in ends if t > at) if is_fresh else at)
+
+
+def _floor(figures: list[int], policy: Policy) -> int:
+    ordered = sorted(figures)
+    return ordered[-1] if policy.floor.statistic == "highest" else ordered[(len(ordered) - 1) // 2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """The commission a unit on both sides; nothing where a base is missing."""
+
+    ours_fen: int | None
+    floor_fen: int | None
+    our_price: Price | None
+    is_complete: bool
+    """Every fresh quote carries one, and so do we."""
+    matters: bool
+
+
+def _amounts(
+    dossier: Dossier, plan: PlanRow, fresh: list[Theirs], version: SkuVersion | None, at: datetime, policy: Policy
+) -> _Amounts:  # fmt: skip
+    """Commission a unit: theirs from `base_fen`, ours from the effective price of one piece."""
+    theirs = [one.quote.base_fen * one.rate_ppm // PPM for one in fresh if one.quote.base_fen is not None]
+    matters = policy.floor.basis != "rate"
+    if not theirs and not matters:
+        return _Amounts(None, None, None, is_complete=False, matters=False)
+    price = _our_price(dossier, version, at, policy)
+    ours = None
+    if price is not None:
+        ours = price.paid_fen * plan.rate_ppm // ((price.offer.quantity or 1) * PPM)
+    floor = _floor(theirs, policy) if theirs else None
+    is_complete = ours is not None and len(theirs) == len(fresh)
+    return _Amounts(ours, floor, price, is_complete, matters)
+
+
+def _our_price(dossier: Dossier, version: SkuVersion | None, at: datetime, policy: Policy) -> Price | None:
+    """The effective price by our latest offer in force, of equals the one on which least is paid."""
+    best: tuple[datetime, int] | None = None
+    found: Price | None = None
+    for offer in dossier.offers:
+        if (
+            offer.platform != policy.home_platform
+            or offer.observed_at > at
+            or not stands(offer.retracted_at, at)
+        ):
+            continue
+        if offer.audience not in (None, "all") or not in_window(at, offer.valid_from, offer.valid_to):
+            continue
+        price = effective_price(offer, at, policy, version)
+        if price.is_good and price.currency == "CNY":
+            key = offer.observed_at, -price.paid_fen
+            if best is None or key > best:
+                best, found = key, price
+    return found
+
+
+def _compare(
+    plan: PlanRow, floor_ppm: int, amounts: _Amounts, plans: list[PlanRow], at: datetime, policy: Policy
+) -> tuple[Status, Reason, int | None, list[Note]]:
+    """Rate and amount by the policy's basis; equality passes."""
+    rate_margin = plan.rate_ppm - floor_ppm
+    rate_ok = rate_margin >= -policy.floor.tolerance_ppm
+    below = _below(plans, floor_ppm, at, policy)
+    amount_margin: int | None = None
+    if amounts.ours_fen is not None and amounts.floor_fen is not None:
+        amount_margin = amounts.ours_fen - amounts.floor_fen
+    amount_ok = None if amount_margin is None else amount_margin >= 0
+    note = [] if amount_ok in (None, rate_ok) else [_differ(rate_ok, plan, floor_ppm, amounts)]
+    if policy.floor.basis == "rate":
+        status, reason = (Status.PASS, Reason.OK) if rate_ok else (Status.FAIL, below)
+        return status, reason, rate_margin, note
+    if policy.floor.basis == "both" and not rate_ok:
+        return Status.FAIL, Reason.AMOUNT_OK_RATE_LOW if amount_ok else below, rate_margin, []
+    if amount_ok is False:  # what is missing could only raise the floor
+        return Status.FAIL, Reason.RATE_OK_AMOUNT_LOW if rate_ok else below, amount_margin, []
+    if not amounts.is_complete:
+        return Status.INDETERMINATE, Reason.NO_BASE, None, []
+    return Status.PASS, Reason.OK, rate_margin if policy.floor.basis == "both" else amount_margin, note
+
+
+def _differ(rate_ok: bool, plan: PlanRow, floor_ppm: int, amounts: _Amounts) -> Note:
+    figures = f"{plan.rate_ppm} / {floor_ppm} ppm; {amounts.ours_fen} / {amounts.floor_fen} fen"
+    return Note(Reason.RATE_OK_AMOUNT_LOW if rate_ok else Reason.AMOUNT_OK_RATE_LOW, figures)
+
+
+def _below(plans: list[PlanRow], floor_ppm: int, at: datetime, policy: Policy) -> Reason:
+    """Does some plan in force, of whatever kind, reach the floor?"""
+    reached = any(
+        plan.status in (None, "on")
+        and in_window(at, plan.valid_from, plan.valid_to)
+        and plan.rate_ppm >= floor_ppm - policy.floor.tolerance_ppm
+        for plan in plans
+    )
+    return Reason.OPEN_LOWER_TARGET_OK if reached else Reason.RATE_BELOW_FLOOR
+
+
+def _of_plan(plan: PlanRow) -> Evidence:
+    return Evidence(plan.plan_id, "plans", plan.known_at)
+
+
+def _of_quote(quote: Quote) -> Evidence:
+    return Evidence(quote.quote_id, "cps_quotes", quote.observed_at)
+
+
+def _verdict(
+    dossier: Dossier,
+    at: datetime,
+    policy: Policy,
+    status: Status,
+    reason: Reason,
+    *,
+    changes: set[datetime],
+    margin: int | None = None,
+    evidence: Iterable[Evidence] = (),
+    notes: Iterable[Note] = (),
+    account: FloorAccount | None = None,
+) -> Verdict:
+    return Verdict(
+        sku_id=dossier.sku_id,
+        rule=_RULE,
+        status=status,
+        reason=reason,
+        margin=margin,
+        checked_at=at,
+        policy_version=policy.version,
+        evidence=by_id(set(evidence)),
+        next_change_at=min((t for t in changes if t > at), default=None),
+        notes=tuple(notes),
+        account=() if account is None else (account,),
+    )

@@ -1,0 +1,299 @@
+"""Is this SKU's price here, in a big promotion, no higher than at the reference event elsewhere? Price parity.
+
+What is checked is the promise that the brand recorded itself. Our offer of each audience is held against the lowest
+supported price of the best shop kind seen inside the reference event. Whole fen, compared crosswise.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
+from features.units import shanghai_day
+from matcher.cps import in_window, is_enrolled, scope_changes, stands
+from matcher.policy import Policy
+from matcher.price import Price, effective_price, is_dearer, margin_fen
+from matcher.reference import Found, Reference, find_reference
+from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
+
+_RULE: Final[Rule] = "price_parity"
+_TICK: Final = timedelta(microseconds=1)
+_BIG_PROMOTIONS_A_YEAR: Final = 3
+_ORDER_OF_REASONS: Final = (
+    Reason.ALL_STALE, Reason.WELFARE, Reason.CURRENCY, Reason.BAD_PRICE, Reason.REFERENCE_NOT_YET_OBSERVED,
+    Reason.NO_REFERENCE, Reason.LOW_EVIDENCE, Reason.UNIT_MISMATCH, Reason.PRICE_ABOVE_REFERENCE,
+    Reason.GIFT_GAP, Reason.PACK_DIFFERS, Reason.OK,
+)  # fmt: skip
+_ORDER_OF_STATUS: Final = (Status.FAIL, Status.INDETERMINATE, Status.PASS, Status.NOT_APPLICABLE)
+
+
+class Compared(NamedTuple):
+    """What became of one of our offers."""
+
+    status: Status
+    reason: Reason
+    margin: int | None
+    ours: Price
+    theirs: Reference | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParityAccount:
+    """What was compared, for a reader."""
+
+    event: BigEvent
+    references: tuple[BigEvent, ...]
+    compared: tuple[Compared, ...]
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What every answer of one check names."""
+
+    dossier: Dossier
+    at: datetime
+    policy: Policy
+    changes: set[datetime]
+
+    def answer(
+        self,
+        status: Status,
+        reason: Reason,
+        *,
+        margin: int | None = None,
+        provisional: bool = False,
+        evidence: Iterable[Evidence] = (),
+        notes: Iterable[Note] = (),
+        account: ParityAccount | None = None,
+    ) -> Verdict:
+        return Verdict(
+            sku_id=self.dossier.sku_id,
+            rule=_RULE,
+            status=status,
+            reason=reason,
+            margin=margin,
+            checked_at=self.at,
+            policy_version=self.policy.version,
+            evidence=by_id(set(evidence)),
+            provisional=provisional,
+            next_change_at=min((t for t in self.changes if t > self.at), default=None),
+            notes=tuple(dict.fromkeys(notes)),
+            account=() if account is None else (account,),
+        )
+
+
+def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
+    """The verdict at `at` from the rows known by then."""
+    version = version_at(dossier.versions, at)
+    case = _Case(dossier, at, policy, scope_changes(dossier.enrolments, version, _RULE, at))
+    if not is_enrolled(dossier.enrolments, version, _RULE, at):
+        return case.answer(Status.NOT_APPLICABLE, Reason.NOT_ENROLLED)
+    assert version is not None
+    ours = big_promotions(calendar, policy)
+    case.changes.update(t for event in ours for t in (event.starts_at, event.ends_at))
+    running = [event for event in ours if event.starts_at <= at < event.ends_at]
+    if not running:
+        return case.answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
+    event = running[-1]  # of those that overlap the one that started later
+    if refused := _refused(case, version, ours, at):
+        return refused
+    offers = _latest_of_each_audience(dossier.offers, version, at, policy, case.changes)
+    is_provisional = event.kind in policy.parity.provisional_kinds
+    if not offers:
+        return case.answer(Status.INDETERMINATE, Reason.NO_OFFER, provisional=is_provisional)
+    fresh_for = timedelta(hours=policy.parity.offer_max_age_hours)
+    case.changes.update(price.offer.observed_at + fresh_for + _TICK for price in offers)
+    stale = {price.offer.offer_id for price in offers if at - price.offer.observed_at > fresh_for}
+    return _decide(case, calendar, version, event, offers, stale, is_final=False, provisional=is_provisional)
+
+
+def check_parity_final(
+    dossier: Dossier, calendar: Calendar, event: BigEvent, at: datetime, policy: Policy
+) -> Verdict:
+    """The verdict on an event that is over: the highest of our effective unit prices observed in it.
+
+    Before its end, what `check_parity` says at `at`. Bound is who was enrolled as the event ended.
+    """
+    if at < event.ends_at:
+        return check_parity(dossier, calendar, at, policy)
+    version = version_at(dossier.versions, at)
+    case = _Case(dossier, at, policy, set())
+    bound = any(
+        is_enrolled(dossier.enrolments, version, _RULE, moment) for moment in _moments(dossier, event)
+    )
+    if not bound:
+        return case.answer(Status.NOT_APPLICABLE, Reason.NOT_ENROLLED)
+    assert version is not None
+    ours = big_promotions(calendar, policy)
+    if event not in ours:
+        return case.answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
+    if refused := _refused(case, version, ours, event.starts_at):
+        return refused
+    observed = [
+        effective_price(offer, offer.observed_at, policy, version)
+        for offer in dossier.offers
+        if offer.platform == policy.home_platform
+        and event.starts_at <= offer.observed_at < event.ends_at
+        and offer.observed_at <= at
+        and stands(offer.retracted_at, at)
+        and in_window(offer.observed_at, offer.valid_from, offer.valid_to)
+        and is_enrolled(dossier.enrolments, version, _RULE, offer.observed_at)
+    ]
+    if not observed:
+        return case.answer(Status.INDETERMINATE, Reason.NO_OFFER)
+    return _decide(
+        case, calendar, version, event, _dearest(observed), set(), is_final=True, provisional=False
+    )
+
+
+def big_promotions(calendar: Calendar, policy: Policy) -> list[BigEvent]:
+    """Ours that count, by start."""
+    ours = [e for e in calendar.events if e.platform == policy.home_platform and e.counts_as_big_promo]
+    return sorted(ours, key=lambda event: (event.starts_at, event.event_id))
+
+
+def _moments(dossier: Dossier, event: BigEvent) -> list[datetime]:
+    """Instants of the event at which an enrolment may begin to hold: each that holds at all does at one of them."""
+    begun = [max(one.valid_from, one.committed_at, event.starts_at) for one in dossier.enrolments]
+    return [moment for moment in begun if moment < event.ends_at]
+
+
+def _refused(case: _Case, version: SkuVersion, ours: Sequence[BigEvent], moment: datetime) -> Verdict | None:
+    """The calendar, then comparability."""
+    year = shanghai_day(moment).year
+    if sum(shanghai_day(event.starts_at).year == year for event in ours) != _BIG_PROMOTIONS_A_YEAR:
+        return case.answer(Status.INDETERMINATE, Reason.CALENDAR)
+    if version.channel_exclusive and not version.equivalent_sku_id:
+        return case.answer(Status.NOT_APPLICABLE, Reason.NOT_COMPARABLE)
+    return None
+
+
+def _latest_of_each_audience(
+    offers: Iterable[Offer], version: SkuVersion, at: datetime, policy: Policy, changes: set[datetime]
+) -> list[Price]:
+    """Ours that count at `at`: of each audience the latest in force; at one instant the dearer a unit."""
+    best: dict[str, Price] = {}
+    for offer in offers:
+        if (
+            offer.platform != policy.home_platform
+            or offer.observed_at > at
+            or not stands(offer.retracted_at, at)
+        ):
+            continue
+        changes.update(t for t in (offer.valid_from, offer.valid_to) if t is not None and t > at)
+        if not in_window(at, offer.valid_from, offer.valid_to):
+            continue
+        changes.update(
+            t for p in offer.promotions for t in (p.valid_from, p.valid_to) if t is not None and t > at
+        )
+        price = effective_price(offer, at, policy, version)
+        known = best.get(offer.audience or "all")
+        if known is None or _counts_before(price, known):
+            best[offer.audience or "all"] = price
+    return [best[audience] for audience in sorted(best)]
+
+
+def _counts_before(price: Price, known: Price) -> bool:
+    if price.offer.observed_at != known.offer.observed_at:
+        return price.offer.observed_at > known.offer.observed_at
+    if is_dearer(price, known) or is_dearer(known, price):
+        return is_dearer(price, known)
+    return price.offer.offer_id > known.offer.offer_id
+
+
+def _dearest(observed: Sequence[Price]) -> list[Price]:
+    """Of what can be compared, in each base unit, the dearest a unit; where nothing can, all."""
+    best: dict[str, Price] = {}
+    for price in observed:
+        if price.currency == "CNY" and price.is_good:
+            known = best.get(price.unit)
+            if known is None or is_dearer(price, known):
+                best[price.unit] = price
+    return [best[unit] for unit in sorted(best)] or list(observed)
+
+
+def _decide(
+    case: _Case,
+    calendar: Calendar,
+    version: SkuVersion,
+    event: BigEvent,
+    offers: Sequence[Price],
+    stale: set[str],
+    *,
+    is_final: bool,
+    provisional: bool,
+) -> Verdict:
+    """Hold each of ours against the reference: any FAIL decides, then any INDETERMINATE, then PASS."""
+    found = find_reference(case.dossier, calendar, version, event, case.at, case.policy, is_final=is_final)
+    case.changes.update(found.changes)
+    compared = [_compare(price, found, case.policy, price.offer.offer_id in stale) for price in offers]
+    compared.sort(key=_rank)
+    decided = compared[0]
+    evidence = {_of_offer(one.ours.offer) for one in compared if one.status is decided.status}
+    if decided.theirs is not None:
+        evidence |= {_of_offer(price.offer) for price in decided.theirs.supporting}
+    notes = list(found.notes)
+    if decided.theirs is not None:
+        gifts = {p.offer.gift_other for p in decided.theirs.deciding if p.offer.gift_other}
+        notes += [Note(Reason.GIFT_THERE, gift) for gift in sorted(gifts)]
+    return case.answer(
+        decided.status,
+        decided.reason,
+        margin=decided.margin,
+        provisional=provisional,
+        evidence=evidence,
+        notes=notes,
+        account=ParityAccount(event, found.events, tuple(compared), is_final),
+    )
+
+
+def _rank(one: Compared) -> tuple[int, int, int]:
+    margin = 0 if one.margin is None else one.margin
+    return _ORDER_OF_STATUS.index(one.status), _ORDER_OF_REASONS.index(one.reason), margin
+
+
+def _compare(ours: Price, found: Found, policy: Policy, is_stale: bool) -> Compared:
+    """One of ours: first what is wrong with it, then with the reference, then the comparison."""
+
+    def unsaid(reason: Reason, status: Status = Status.INDETERMINATE) -> Compared:
+        return Compared(status, reason, None, ours, None)
+
+    if wrong := _wrong(ours, is_stale):
+        return unsaid(wrong, Status.NOT_APPLICABLE if wrong is Reason.WELFARE else Status.INDETERMINATE)
+    results = sorted((_against(ours, theirs, policy) for theirs in found.references(ours.unit)), key=_rank)
+    if found.missing is not None and not (results and results[0].status is Status.FAIL):
+        return unsaid(found.missing)
+    return results[0]
+
+
+def _wrong(ours: Price, is_stale: bool) -> Reason | None:
+    """What keeps one of ours from being compared, in order."""
+    is_welfare = ours.offer.welfare and ours.is_whole and ours.paid_fen == 0
+    faults = (
+        (is_stale, Reason.ALL_STALE),
+        (is_welfare, Reason.WELFARE),
+        (ours.currency != "CNY", Reason.CURRENCY),
+        (not ours.is_good, Reason.BAD_PRICE),
+    )
+    return next((reason for is_so, reason in faults if is_so), None)
+
+
+def _against(ours: Price, theirs: Reference | Reason, policy: Policy) -> Compared:
+    if isinstance(theirs, Reason):
+        return Compared(Status.INDETERMINATE, theirs, None, ours, None)
+    price = theirs.deciding[0]
+    margin = margin_fen(ours, price)
+    if is_dearer(ours, price, policy.parity.tolerance_fen):
+        return Compared(Status.FAIL, Reason.PRICE_ABOVE_REFERENCE, margin, ours, theirs)
+    reason = Reason.OK
+    if any(p.offer.gift_other for p in theirs.deciding) and not ours.offer.gift_other:
+        reason = Reason.GIFT_GAP
+    elif all(p.units_per_pack != ours.units_per_pack for p in theirs.supported):
+        reason = Reason.PACK_DIFFERS
+    return Compared(Status.PASS, reason, margin, ours, theirs)
+
+
+def _of_offer(offer: Offer) -> Evidence:
+    return Evidence(offer.offer_id, "offers", offer.observed_at)
