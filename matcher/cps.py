@@ -7,12 +7,14 @@ sight counts, as long as it is fresh. Whole ppm and whole fen only.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from features.store.dossier import Calendar, Dossier, Enrolment, Quote, SkuVersion, version_at
 from features.store.plans import PlanRow, SkuTerms
+from matcher.ours import in_window, latest_of_each_audience, price_changes, stands
 from matcher.policy import Policy
-from matcher.price import PPM, Price, effective_price
+from matcher.price import PPM, Price
 from matcher.rates import strongest, versions_at
 from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
 
@@ -38,8 +40,6 @@ class FloorAccount:
     theirs: tuple[Theirs, ...]
     floor_ppm: int | None
     our_price: Price | None = None
-    our_amount_fen: int | None = None
-    floor_amount_fen: int | None = None
 
 
 def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
@@ -71,15 +71,16 @@ def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy
         )  # fmt: skip
     floor_ppm = _floor([one.rate_ppm for one in fresh], policy)
     amounts = _amounts(dossier, plan, fresh, version, at, policy)
-    account = FloorAccount(plan, theirs, floor_ppm, amounts.our_price, amounts.ours_fen, amounts.floor_fen)
+    account = FloorAccount(plan, theirs, floor_ppm, amounts.our_price)
     status, reason, margin, remarks = _compare(plan, floor_ppm, amounts, plans, at, policy)
     evidence |= {_of_quote(one.quote) for one in fresh}
-    if amounts.matters and amounts.our_price is not None:
-        offer = amounts.our_price.offer
-        evidence.add(Evidence(offer.offer_id, "offers", offer.observed_at))
-        changes |= {t for t in (offer.valid_from, offer.valid_to) if t is not None}
+    if policy.floor.basis != "rate":
+        changes |= price_changes(dossier.offers, at, policy)
+        if amounts.our_price is not None:
+            offer = amounts.our_price.offer
+            evidence.add(Evidence(offer.offer_id, "offers", offer.observed_at))
     if status is Status.PASS and len(fresh) < len(theirs) and not policy.floor.allow_partial:
-        status, reason = Status.INDETERMINATE, Reason.PARTIAL_COVERAGE
+        status, reason, margin = Status.INDETERMINATE, Reason.PARTIAL_COVERAGE, None
         evidence |= {_of_quote(one.quote) for one in theirs}
     return _verdict(
         dossier, at, policy, status, reason, margin=margin, evidence=evidence, notes=[*notes, *remarks],
@@ -112,16 +113,6 @@ def scope_changes(
         for t in (one.valid_from, one.valid_to, one.committed_at)
         if t is not None and t > at
     }
-
-
-def in_window(at: datetime, valid_from: datetime | None, valid_to: datetime | None) -> bool:
-    """`[valid_from, valid_to)`; an empty end is open."""
-    return (valid_from is None or valid_from <= at) and (valid_to is None or at < valid_to)
-
-
-def stands(retracted_at: datetime | None, at: datetime) -> bool:
-    """An observation stands until it is retracted, and for the instants before for ever."""
-    return retracted_at is None or at < retracted_at
 
 
 def home_events(calendar: Calendar, policy: Policy) -> list[tuple[datetime, datetime]]:
@@ -201,52 +192,55 @@ def _floor(figures: list[int], policy: Policy) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Amounts:
-    """The commission a unit on both sides; nothing where a base is missing."""
+    """The commission a piece on both sides, in millionths of a fen; ours for `pieces`, so that nothing is divided."""
 
-    ours_fen: int | None
-    floor_fen: int | None
+    ours: int | None
+    floor: int | None
+    pieces: int
     our_price: Price | None
     is_complete: bool
-    """Every fresh quote carries one, and so do we."""
-    matters: bool
+    """Every fresh quote carries a base, and so do we."""
+
+    @property
+    def margin_fen(self) -> int | None:
+        """Ours minus the floor a piece, rounded down."""
+        if self.ours is None or self.floor is None:
+            return None
+        return (self.ours - self.floor * self.pieces) // (PPM * self.pieces)
+
+    def told(self) -> str:
+        """Both, in whole fen."""
+        ours = None if self.ours is None else self.ours // (PPM * self.pieces)
+        return f"{ours} / {None if self.floor is None else self.floor // PPM} fen"
 
 
 def _amounts(
     dossier: Dossier, plan: PlanRow, fresh: list[Theirs], version: SkuVersion | None, at: datetime, policy: Policy
 ) -> _Amounts:  # fmt: skip
-    """Commission a unit: theirs from `base_fen`, ours from the effective price of one piece."""
-    theirs = [one.quote.base_fen * one.rate_ppm // PPM for one in fresh if one.quote.base_fen is not None]
-    matters = policy.floor.basis != "rate"
-    if not theirs and not matters:
-        return _Amounts(None, None, None, is_complete=False, matters=False)
+    """Theirs from `base_fen`; ours from the fresh offer by which least is paid for a piece."""
+    theirs = [one.quote.base_fen * one.rate_ppm for one in fresh if one.quote.base_fen is not None]
+    if not theirs and policy.floor.basis == "rate":
+        return _Amounts(None, None, 1, None, is_complete=False)
     price = _our_price(dossier, version, at, policy)
-    ours = None
-    if price is not None:
-        ours = price.paid_fen * plan.rate_ppm // ((price.offer.quantity or 1) * PPM)
-    floor = _floor(theirs, policy) if theirs else None
-    is_complete = ours is not None and len(theirs) == len(fresh)
-    return _Amounts(ours, floor, price, is_complete, matters)
+    return _Amounts(
+        ours=None if price is None else price.paid_fen * plan.rate_ppm,
+        floor=_floor(theirs, policy) if theirs else None,
+        pieces=1 if price is None else price.offer.quantity or 1,
+        our_price=price,
+        is_complete=price is not None and len(theirs) == len(fresh),
+    )
 
 
 def _our_price(dossier: Dossier, version: SkuVersion | None, at: datetime, policy: Policy) -> Price | None:
-    """The effective price by our latest offer in force, of equals the one on which least is paid."""
-    best: tuple[datetime, int] | None = None
-    found: Price | None = None
-    for offer in dossier.offers:
-        if (
-            offer.platform != policy.home_platform
-            or offer.observed_at > at
-            or not stands(offer.retracted_at, at)
-        ):
-            continue
-        if offer.audience not in (None, "all") or not in_window(at, offer.valid_from, offer.valid_to):
-            continue
-        price = effective_price(offer, at, policy, version)
-        if price.is_good and price.currency == "CNY":
-            key = offer.observed_at, -price.paid_fen
-            if best is None or key > best:
-                best, found = key, price
-    return found
+    fresh_for = timedelta(hours=policy.parity.offer_max_age_hours)
+    usable = [
+        price
+        for price in latest_of_each_audience(dossier.offers, version, at, policy)
+        if price.is_good and price.currency == "CNY" and at - price.offer.observed_at <= fresh_for
+    ]
+    return min(
+        usable, key=lambda p: (Fraction(p.paid_fen, p.offer.quantity or 1), p.offer.offer_id), default=None
+    )
 
 
 def _compare(
@@ -256,9 +250,7 @@ def _compare(
     rate_margin = plan.rate_ppm - floor_ppm
     rate_ok = rate_margin >= -policy.floor.tolerance_ppm
     below = _below(plans, floor_ppm, at, policy)
-    amount_margin: int | None = None
-    if amounts.ours_fen is not None and amounts.floor_fen is not None:
-        amount_margin = amounts.ours_fen - amounts.floor_fen
+    amount_margin = amounts.margin_fen
     amount_ok = None if amount_margin is None else amount_margin >= 0
     note = [] if amount_ok in (None, rate_ok) else [_differ(rate_ok, plan, floor_ppm, amounts)]
     if policy.floor.basis == "rate":
@@ -266,15 +258,15 @@ def _compare(
         return status, reason, rate_margin, note
     if policy.floor.basis == "both" and not rate_ok:
         return Status.FAIL, Reason.AMOUNT_OK_RATE_LOW if amount_ok else below, rate_margin, []
-    if amount_ok is False:  # what is missing could only raise the floor
-        return Status.FAIL, Reason.RATE_OK_AMOUNT_LOW if rate_ok else below, amount_margin, []
     if not amounts.is_complete:
         return Status.INDETERMINATE, Reason.NO_BASE, None, []
+    if not amount_ok:
+        return Status.FAIL, Reason.RATE_OK_AMOUNT_LOW if rate_ok else below, amount_margin, []
     return Status.PASS, Reason.OK, rate_margin if policy.floor.basis == "both" else amount_margin, note
 
 
 def _differ(rate_ok: bool, plan: PlanRow, floor_ppm: int, amounts: _Amounts) -> Note:
-    figures = f"{plan.rate_ppm} / {floor_ppm} ppm; {amounts.ours_fen} / {amounts.floor_fen} fen"
+    figures = f"{plan.rate_ppm} / {floor_ppm} ppm; {amounts.told()}"
     return Note(Reason.RATE_OK_AMOUNT_LOW if rate_ok else Reason.AMOUNT_OK_RATE_LOW, figures)
 
 

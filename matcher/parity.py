@@ -11,14 +11,14 @@ from typing import Final, NamedTuple
 
 from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
 from features.units import shanghai_day
-from matcher.cps import in_window, is_enrolled, scope_changes, stands
+from matcher.cps import is_enrolled, scope_changes
+from matcher.ours import in_window, latest_of_each_audience, price_changes, stands
 from matcher.policy import Policy
 from matcher.price import Price, effective_price, is_dearer, margin_fen
 from matcher.reference import Found, Reference, find_reference
 from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
 
 _RULE: Final[Rule] = "price_parity"
-_TICK: Final = timedelta(microseconds=1)
 _BIG_PROMOTIONS_A_YEAR: Final = 3
 _ORDER_OF_REASONS: Final = (
     Reason.ALL_STALE, Reason.WELFARE, Reason.CURRENCY, Reason.BAD_PRICE, Reason.REFERENCE_NOT_YET_OBSERVED,
@@ -99,12 +99,12 @@ def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Pol
     event = running[-1]  # of those that overlap the one that started later
     if refused := _refused(case, version, ours, at):
         return refused
-    offers = _latest_of_each_audience(dossier.offers, version, at, policy, case.changes)
+    offers = latest_of_each_audience(dossier.offers, version, at, policy)
+    case.changes.update(price_changes(dossier.offers, at, policy))
     is_provisional = event.kind in policy.parity.provisional_kinds
     if not offers:
         return case.answer(Status.INDETERMINATE, Reason.NO_OFFER, provisional=is_provisional)
     fresh_for = timedelta(hours=policy.parity.offer_max_age_hours)
-    case.changes.update(price.offer.observed_at + fresh_for + _TICK for price in offers)
     stale = {price.offer.offer_id for price in offers if at - price.offer.observed_at > fresh_for}
     return _decide(case, calendar, version, event, offers, stale, is_final=False, provisional=is_provisional)
 
@@ -143,9 +143,7 @@ def check_parity_final(
     ]
     if not observed:
         return case.answer(Status.INDETERMINATE, Reason.NO_OFFER)
-    return _decide(
-        case, calendar, version, event, _dearest(observed), set(), is_final=True, provisional=False
-    )
+    return _decide(case, calendar, version, event, observed, set(), is_final=True, provisional=False)
 
 
 def big_promotions(calendar: Calendar, policy: Policy) -> list[BigEvent]:
@@ -170,50 +168,6 @@ def _refused(case: _Case, version: SkuVersion, ours: Sequence[BigEvent], moment:
     return None
 
 
-def _latest_of_each_audience(
-    offers: Iterable[Offer], version: SkuVersion, at: datetime, policy: Policy, changes: set[datetime]
-) -> list[Price]:
-    """Ours that count at `at`: of each audience the latest in force; at one instant the dearer a unit."""
-    best: dict[str, Price] = {}
-    for offer in offers:
-        if (
-            offer.platform != policy.home_platform
-            or offer.observed_at > at
-            or not stands(offer.retracted_at, at)
-        ):
-            continue
-        changes.update(t for t in (offer.valid_from, offer.valid_to) if t is not None and t > at)
-        if not in_window(at, offer.valid_from, offer.valid_to):
-            continue
-        changes.update(
-            t for p in offer.promotions for t in (p.valid_from, p.valid_to) if t is not None and t > at
-        )
-        price = effective_price(offer, at, policy, version)
-        known = best.get(offer.audience or "all")
-        if known is None or _counts_before(price, known):
-            best[offer.audience or "all"] = price
-    return [best[audience] for audience in sorted(best)]
-
-
-def _counts_before(price: Price, known: Price) -> bool:
-    if price.offer.observed_at != known.offer.observed_at:
-        return price.offer.observed_at > known.offer.observed_at
-    if is_dearer(price, known) or is_dearer(known, price):
-        return is_dearer(price, known)
-    return price.offer.offer_id > known.offer.offer_id
-
-
-def _dearest(observed: Sequence[Price]) -> list[Price]:
-    """Of what can be compared, in each base unit, the dearest a unit; where nothing can, all."""
-    best: dict[str, Price] = {}
-    for price in observed:
-        if price.currency == "CNY" and price.is_good:
-            known = best.get(price.unit)
-            if known is None or is_dearer(price, known):
-                best[price.unit] = price
-    return [best[unit] for unit in sorted(best)] or list(observed)
-
-
 def _decide(
     case: _Case,
     calendar: Calendar,
@@ -231,6 +185,9 @@ def _decide(
     compared = [_compare(price, found, case.policy, price.offer.offer_id in stale) for price in offers]
     compared.sort(key=_rank)
     decided = compared[0]
+    if is_final and decided.status is Status.PASS:
+        decided = _highest([one for one in compared if one.status is Status.PASS])[0]
+    margins = [one.margin for one in compared if one.status is decided.status and one.margin is not None]
     evidence = {_of_offer(one.ours.offer) for one in compared if one.status is decided.status}
     if decided.theirs is not None:
         evidence |= {_of_offer(price.offer) for price in decided.theirs.supporting}
@@ -241,7 +198,7 @@ def _decide(
     return case.answer(
         decided.status,
         decided.reason,
-        margin=decided.margin,
+        margin=min(margins, default=None),
         provisional=provisional,
         evidence=evidence,
         notes=notes,
@@ -249,9 +206,17 @@ def _decide(
     )
 
 
-def _rank(one: Compared) -> tuple[int, int, int]:
-    margin = 0 if one.margin is None else one.margin
-    return _ORDER_OF_STATUS.index(one.status), _ORDER_OF_REASONS.index(one.reason), margin
+def _rank(one: Compared) -> tuple[int, int]:
+    return _ORDER_OF_STATUS.index(one.status), _ORDER_OF_REASONS.index(one.reason)
+
+
+def _highest(compared: Sequence[Compared]) -> list[Compared]:
+    """Those at the highest unit price of ours."""
+    highest = compared[0].ours
+    for one in compared[1:]:
+        if is_dearer(one.ours, highest):
+            highest = one.ours
+    return [one for one in compared if not is_dearer(highest, one.ours)]
 
 
 def _compare(ours: Price, found: Found, policy: Policy, is_stale: bool) -> Compared:
@@ -262,10 +227,10 @@ def _compare(ours: Price, found: Found, policy: Policy, is_stale: bool) -> Compa
 
     if wrong := _wrong(ours, is_stale):
         return unsaid(wrong, Status.NOT_APPLICABLE if wrong is Reason.WELFARE else Status.INDETERMINATE)
-    results = sorted((_against(ours, theirs, policy) for theirs in found.references(ours.unit)), key=_rank)
-    if found.missing is not None and not (results and results[0].status is Status.FAIL):
+    if found.missing is not None:
         return unsaid(found.missing)
-    return results[0]
+    reference = found.reference(ours.unit)
+    return unsaid(reference) if isinstance(reference, Reason) else _against(ours, reference, policy)
 
 
 def _wrong(ours: Price, is_stale: bool) -> Reason | None:
@@ -280,9 +245,7 @@ def _wrong(ours: Price, is_stale: bool) -> Reason | None:
     return next((reason for is_so, reason in faults if is_so), None)
 
 
-def _against(ours: Price, theirs: Reference | Reason, policy: Policy) -> Compared:
-    if isinstance(theirs, Reason):
-        return Compared(Status.INDETERMINATE, theirs, None, ours, None)
+def _against(ours: Price, theirs: Reference, policy: Policy) -> Compared:
     price = theirs.deciding[0]
     margin = margin_fen(ours, price)
     if is_dearer(ours, price, policy.parity.tolerance_fen):

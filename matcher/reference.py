@@ -10,13 +10,15 @@ from typing import Final
 
 from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
 from features.units import shanghai_day
-from matcher.cps import stands
+from matcher.ours import stands
 from matcher.policy import Policy
 from matcher.price import PPM, Price, effective_price, is_dearer
 from matcher.verdict import Note, Reason
 
 SHOP_KINDS: Final = ("flagship", "official", "reseller", None)
 """Best first."""
+_LACKING: Final = (Reason.REFERENCE_NOT_YET_OBSERVED, Reason.NO_REFERENCE, Reason.LOW_EVIDENCE)
+_FAULTS: Final = (Reason.LOW_EVIDENCE, Reason.CURRENCY, Reason.BAD_PRICE, Reason.UNIT_MISMATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,29 @@ class Found:
     """Usable rows of each reference event."""
     missing: Reason | None
     """Why a reference is not there, or not yet."""
-    unusable: bool
-    """There were rows, mapped by title alone."""
     notes: tuple[Note, ...]
     changes: frozenset[datetime]
 
-    def references(self, unit: str) -> list[Reference | Reason]:
-        """Of each reference event, for an offer in `unit`."""
-        return [_deciding(rows, unit) for rows in self.groups]
+    def reference(self, unit: str) -> Reference | Reason:
+        """For an offer in `unit`: of several events the lower price decides, and each has to have one."""
+        found = [_deciding(rows, unit) for rows in self.groups]
+        reasons = [one for one in found if isinstance(one, Reason)]
+        if reasons:
+            return min(reasons, key=_FAULTS.index)
+        references = [one for one in found if isinstance(one, Reference)]
+        lowest = references[0]
+        for other in references[1:]:
+            if is_dearer(lowest.deciding[0], other.deciding[0]):
+                lowest = other
+            elif not is_dearer(other.deciding[0], lowest.deciding[0]):
+                lowest = _joined(lowest, other)
+        return lowest
+
+
+def _joined(one: Reference, other: Reference) -> Reference:
+    return Reference(
+        one.deciding + other.deciding, one.supporting + other.supporting, one.supported + other.supported
+    )
 
 
 def find_reference(
@@ -65,15 +82,15 @@ def find_reference(
     changes = frozenset(e.ends_at for e in _candidates(calendar, policy) if e.ends_at > at)
     notes: list[Note] = []
     groups: list[tuple[Price, ...]] = []
-    unusable = False
+    lacking = [] if missing is None else [missing]
     for reference in events:
         rows, titles = _rows(dossier, version, reference, at, policy, notes)
         if rows:
             groups.append(tuple(rows))
-        elif missing is None:
-            missing = Reason.LOW_EVIDENCE if titles else Reason.NO_REFERENCE
-            unusable = bool(titles)
-    return Found(tuple(events), tuple(groups), missing, unusable, tuple(notes), changes)
+        else:
+            lacking.append(Reason.LOW_EVIDENCE if titles else Reason.NO_REFERENCE)
+    missing = min(lacking, key=_LACKING.index, default=None)
+    return Found(tuple(events), tuple(groups), missing, tuple(notes), changes)
 
 
 def _candidates(calendar: Calendar, policy: Policy) -> list[BigEvent]:
@@ -167,7 +184,7 @@ def _deciding(rows: Sequence[Price], unit: str) -> Reference | Reason:
             return Reference(deciding, tuple(below), tuple(supported))
     for kind in SHOP_KINDS:
         faults = {_fault(p, unit) for p in rows if p.offer.shop_kind == kind and p.offer.evidence}
-        for reason in (Reason.CURRENCY, Reason.BAD_PRICE, Reason.UNIT_MISMATCH):
+        for reason in _FAULTS[1:]:
             if reason in faults:
                 return reason
     return Reason.LOW_EVIDENCE
