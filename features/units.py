@@ -117,6 +117,16 @@ def shanghai_day(instant: datetime) -> date:
     return instant.astimezone(SHANGHAI).date()
 
 
+def shanghai_time(instant: datetime) -> str:
+    """An instant as people read it.
+
+    >>> shanghai_time(datetime(2026, 11, 10, 16, 30, tzinfo=UTC))
+    '2026-11-11 00:30 (Shanghai)'
+    """
+    microseconds(instant)  # refuses a naive datetime
+    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"
+
+
 def midnight(day: date) -> datetime:
     """The instant at which `day` begins in Shanghai, in UTC: what `as_of` a day means."""
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).astimezone(UTC)

@@ -32,7 +32,7 @@ PARITY_REASONS = {
 
 def ask(seed: int, found: Found) -> int:
     """Every question to both about one world; how many cases that were."""
-    rng = Random(seed)  # noqa: S311 - a seeded world, no secret
+    rng = Random(seed)
     world, sku_id, instants = random_world(rng)
     second = random_policy(rng) if seed % 2 else second_rules.SecondPolicy()
     policy, dossier, calendar = policy_of(second), dossier_of(world, sku_id), calendar_of(world)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.commands import models
+from api.commands.check import check_promises
 from api.commands.demo import demo
 from api.commands.evaluate import evaluate
 from api.commands.features import list_features
@@ -18,6 +19,7 @@ from api.commands.ingest import ingest_files
 from api.commands.lists import goods, shortlist
 from api.commands.nightly import nightly
 from api.commands.rate import show_rate
+from api.commands.retract import retract_observation
 from api.commands.why import explain_pairing
 from features.errors import FenxiaoError
 
@@ -33,6 +35,8 @@ app.command("ingest")(ingest_files)
 app.command("nightly")(nightly)
 app.command("goods")(goods)
 app.command("shortlist")(shortlist)
+app.command("check")(check_promises)
+app.command("retract")(retract_observation)
 app.command("rate")(show_rate)
 app.command("why")(explain_pairing)
 app.command("evaluate")(evaluate)

@@ -9,7 +9,7 @@ import typer
 
 from features.errors import WrongInput
 from features.settings import Settings
-from features.units import midnight, parse_day, parse_rate, parse_yuan
+from features.units import midnight, parse_day, parse_instant, parse_rate, parse_yuan
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -55,6 +55,15 @@ AsOf = Annotated[
         "--as-of",
         metavar="DATE",
         help="Use only what was known before that day began in Shanghai, facts and model alike. [default: now]",
+        show_default=False,
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="T",
+        help="An instant with its offset, or a day: its beginning in Shanghai. Without it: now.",
         show_default=False,
     ),
 ]
@@ -128,6 +137,17 @@ def _read(option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
 def read_day(as_of: str | None) -> date | None:
     """The day that `--as-of` named, if it did."""
     return read_begun(as_of, "--as-of") if as_of is not None else None
+
+
+def read_instant(text: str) -> datetime:
+    """An instant, or a day: its beginning in Shanghai."""
+    try:
+        return midnight(parse_day(text))
+    except WrongInput:
+        try:
+            return parse_instant(text)
+        except WrongInput as error:
+            raise WrongInput(f"--at: {error}, or a day like 2026-11-11") from error
 
 
 def read_begun(text: str, option: str) -> date:

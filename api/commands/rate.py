@@ -9,10 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.commands.options import Database, Home, Json, Policy, open_store
-from features.errors import WrongInput
+from api.commands.options import At, Database, Home, Json, Policy, open_store, read_instant
 from features.settings import read_settings
-from features.units import SHANGHAI, midnight, parse_day, parse_instant, percent
+from features.units import SHANGHAI, percent
 
 if TYPE_CHECKING:
     from features.store.plans import PlanRow
@@ -25,14 +24,7 @@ def show_rate(
         str | None,
         typer.Option(metavar="ID", help="Who asks; without one: the open rate.", show_default=False),
     ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="T",
-            help="An instant with its offset, or a day: its beginning in Shanghai. Without it: now.",
-            show_default=False,
-        ),
-    ] = None,
+    at: At = None,
     as_json: Json = False,
     database: Database = None,
     home: Home = None,
@@ -46,7 +38,7 @@ def show_rate(
 
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
-    instant = datetime.now(UTC) if at is None else _parse_at(at)
+    instant = datetime.now(UTC) if at is None else read_instant(at)
     engine = open_store(settings)
     try:
         with reading(engine) as session:
@@ -59,13 +51,6 @@ def show_rate(
         typer.echo(json.dumps(_document(answer), ensure_ascii=False))
     else:
         _print(answer)
-
-
-def _parse_at(text: str) -> datetime:
-    try:
-        return midnight(parse_day(text))
-    except WrongInput:
-        return parse_instant(text)
 
 
 def _document(answer: "RateAnswer") -> dict[str, object]:

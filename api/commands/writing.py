@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -19,17 +20,24 @@ _LISTS_A_WRITE = 512
 def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int) -> tuple[int, int]:
     """Write `owner, rank, other, score` for everybody; (lists, rows). The file appears when it is complete."""
     owners = engine.owners(request)
-    aside = out.with_name(f".{out.name}.part")
     n_rows = 0
+    with sink(out) as file:
+        for frame in _frames(engine, request, owners, threads):
+            file.write(frame)
+            n_rows += len(frame)
+    return len(owners), n_rows
+
+
+@contextmanager
+def sink(out: Path) -> Iterator["Sink"]:
+    """A CSV or Parquet file, by its name, to be written a frame at a time; it appears when it is complete."""
+    aside = out.with_name(f".{out.name}.part")
     try:
-        with _Sink(aside, is_csv=out.suffix == ".csv") as sink:
-            for frame in _frames(engine, request, owners, threads):
-                sink.write(frame)
-                n_rows += len(frame)
+        with Sink(aside, is_csv=out.suffix == ".csv") as file:
+            yield file
         aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
-    return len(owners), n_rows
 
 
 def _frames(engine: Engine, request: ListRequest, owners: list[int], threads: int) -> Iterator[pl.DataFrame]:
@@ -63,7 +71,7 @@ def _frame(engine: Engine, request: ListRequest, lists: list[tuple[int, Chosen]]
     )
 
 
-class _Sink:
+class Sink:
     """A file that is written a frame at a time."""
 
     def __init__(self, path: Path, *, is_csv: bool) -> None:
@@ -79,6 +87,7 @@ class _Sink:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
+        """Append rows; every frame has the same columns."""
         if self.is_csv:
             frame.write_csv(self.file, include_header=self.is_empty)
         else:

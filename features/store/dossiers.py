@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlmodel import Session
@@ -264,10 +263,3 @@ def _of(session: Session, table: str, columns: str, ids: Sequence[str]) -> list[
 def _listed(ids: Sequence[str]) -> tuple[str, dict[str, str]]:
     parameters = {f"id{k}": id_ for k, id_ in enumerate(ids)}
     return ", ".join(f":{name}" for name in parameters), parameters
-
-
-def with_planned(dossier: Dossier, *, plans: Iterable[PlanRow] = (), offers: Iterable[Offer] = ()) -> Dossier:
-    """The dossier as it would be with plans and offers that are not stored."""
-    planned = {plan.plan_id for plan in plans}
-    kept = tuple(plan for plan in dossier.plans if plan.plan_id not in planned)
-    return replace(dossier, plans=(*kept, *plans), offers=(*dossier.offers, *offers))

@@ -3,10 +3,12 @@
 Nothing here is imported, and nothing is ever changed or taken away: what was said stays answerable.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, Text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from features.errors import UnknownId, WrongInput
@@ -95,3 +97,15 @@ def shown_verdicts(session: Session, sku_id: str) -> list[ShownVerdict]:
             .order_by(col(ShownVerdict.first_shown_at), col(ShownVerdict.rule))
         )
     )
+
+
+def keep_shown(
+    session: Session, rows: Iterable[ShownVerdict], *, policy_version: str, policy: str, at: datetime
+) -> None:
+    """Write what was shown, once each, and the policy that it was said under."""
+    verdicts = [row.model_dump() for row in rows]
+    if session.get(KeptPolicy, policy_version) is None:
+        session.add(KeptPolicy(version=policy_version, content=policy, first_used_at=at))
+    insert = (sqlite if session.connection().dialect.name == "sqlite" else postgresql).insert
+    if verdicts:
+        session.connection().execute(insert(ShownVerdict).on_conflict_do_nothing(), verdicts)

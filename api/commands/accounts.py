@@ -1,0 +1,270 @@
+"""How does a verdict look to a person, and to a program? What was compared, step by step, and when it will change."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from api.commands.checking import Counts
+from api.commands.printing import answer_console
+from features.store.dossier import Dossier
+from features.store.records import ShownVerdict
+from features.units import SHANGHAI, Fen, Ppm, percent, yuan
+from matcher.cps import FloorAccount
+from matcher.parity import Compared, ParityAccount
+from matcher.policy import Policy
+from matcher.price import Price
+from matcher.verdict import SENTENCES, Verdict
+from matcher.verdict_book import Both
+from matcher.whatif import NearestPrice, nearest_prices, nearest_rate
+
+
+def document(both: Both, dossier: Dossier, policy: Policy) -> dict[str, Any]:
+    """Both verdicts as JSON: money in fen, rates in ppm, instants with their offset."""
+    return {
+        "sku_id": dossier.sku_id,
+        "policy_version": policy.version,
+        "verdicts": [verdict_document(verdict) | _what_if(verdict, dossier, policy) for verdict in both],
+    }
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """One verdict, without its account."""
+    zh, en = SENTENCES[verdict.reason]
+    return {
+        "rule": verdict.rule,
+        "status": str(verdict.status),
+        "reason": str(verdict.reason),
+        "sentence": {"zh": zh, "en": en},
+        "margin": verdict.margin,
+        "evidence": [
+            {"id": row.id, "table": row.table, "observed_at": row.observed_at.isoformat()}
+            for row in verdict.evidence
+        ],
+        "provisional": verdict.provisional,
+        "policy_version": verdict.policy_version,
+        "checked_at": verdict.checked_at.isoformat(),
+        "next_change_at": None if verdict.next_change_at is None else verdict.next_change_at.isoformat(),
+        "notes": [{"reason": str(note.reason), "about": note.about} for note in verdict.notes],
+    }
+
+
+def _what_if(verdict: Verdict, dossier: Dossier, policy: Policy) -> dict[str, Any]:
+    """What would make it pass, and the account of what was compared."""
+    if verdict.rule == "cps_floor":
+        nearest = nearest_rate(verdict, policy, dossier)
+        account = next((one for one in verdict.account if isinstance(one, FloorAccount)), None)
+        if account is None:
+            return {"nearest_rate": None}
+        return {
+            "nearest_rate": None
+            if nearest is None
+            else {name: getattr(nearest, name) for name in nearest.__slots__},
+            "plan_id": None if account.plan is None else account.plan.plan_id,
+            "rate_ppm": None if account.plan is None else account.plan.rate_ppm,
+            "floor_ppm": account.floor_ppm,
+            "platforms": [
+                {
+                    "platform": one.quote.platform,
+                    "quote_id": one.quote.quote_id,
+                    "rate_ppm": one.rate_ppm,
+                    "observed_at": one.quote.observed_at.isoformat(),
+                    "fresh": one.is_fresh,
+                }
+                for one in account.theirs
+            ],
+        }
+    prices = nearest_prices(verdict, verdict.checked_at, policy, dossier)
+    parity = next((one for one in verdict.account if isinstance(one, ParityAccount)), None)
+    return {
+        "nearest_prices": [{name: getattr(one, name) for name in one.__slots__} for one in prices],
+        "event_id": None if parity is None else parity.event.event_id,
+        "reference_event_ids": [] if parity is None else [event.event_id for event in parity.references],
+        "compared": [] if parity is None else [_compared_document(one) for one in parity.compared],
+    }
+
+
+def _compared_document(one: Compared) -> dict[str, Any]:
+    return {
+        "status": str(one.status),
+        "reason": str(one.reason),
+        "margin": one.margin,
+        "ours": price_document(one.ours),
+        "theirs": [] if one.theirs is None else [price_document(price) for price in one.theirs.deciding],
+    }
+
+
+def price_document(price: Price) -> dict[str, Any]:
+    """An effective price with every step."""
+    return {
+        "offer_id": price.offer.offer_id,
+        "audience": price.offer.audience or "all",
+        "observed_at": price.offer.observed_at.isoformat(),
+        "p0": price.p0,
+        "p1": price.p1,
+        "p2": price.p2,
+        "p3": price.p3,
+        "shipping_fen": price.offer.shipping_fen or 0,
+        "paid_fen": price.paid_fen,
+        "units": price.units,
+        "unit": price.unit,
+        "units_per_pack": price.units_per_pack,
+        "steps": [step._asdict() for step in price.steps],
+        "conditional_paid_fen": price.conditional_paid_fen,
+        "gift_other": price.offer.gift_other,
+    }
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """One document on stdout."""
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -> None:
+    """Both verdicts for a person, in Shanghai time."""
+    console = answer_console()
+    console.print(f"SKU {dossier.sku_id} at {_shown(both.cps_floor.checked_at)}, policy {policy.version}")
+    for verdict in both:
+        zh, en = SENTENCES[verdict.reason]
+        margin = "" if verdict.margin is None else f", margin {_margin(verdict)}"
+        provisional = " (provisional)" if verdict.provisional else ""
+        console.print(
+            f"\n{verdict.rule}: {verdict.status} {verdict.reason}{provisional}{margin}: "
+            f"{zh if language == 'zh' else en}"
+        )
+        for account in verdict.account:
+            if isinstance(account, FloorAccount):
+                _print_floor(account, console)
+            elif isinstance(account, ParityAccount):
+                _print_parity(account, console)
+        _print_nearest(verdict, dossier, policy, console)
+        for note in verdict.notes:
+            zh, en = SENTENCES[note.reason]
+            console.print(f"  left out or noted: {note.about}: {zh if language == 'zh' else en}")
+        for row in verdict.evidence:
+            console.print(f"  evidence: {row.id} ({row.table}), seen {_shown(row.observed_at)}")
+        if verdict.next_change_at is not None:
+            console.print(f"  holds until {_shown(verdict.next_change_at)}, unless something new is seen")
+
+
+def _margin(verdict: Verdict) -> str:
+    assert verdict.margin is not None
+    if verdict.rule == "cps_floor" and verdict.reason != "RATE_OK_AMOUNT_LOW":
+        return f"{verdict.margin} ppm"
+    return f"{verdict.margin} fen a unit"
+
+
+def _print_floor(account: FloorAccount, console: Any) -> None:
+    if account.plan is not None:
+        console.print(f"  ours: {percent(account.plan.rate_ppm)} by open plan {account.plan.plan_id}")
+    for one in account.theirs:
+        age = "" if one.is_fresh else ", too old to count"
+        console.print(
+            f"  {one.quote.platform}: {percent(Ppm(one.rate_ppm))}, seen {_shown(one.quote.observed_at)}{age}"
+        )
+    if account.floor_ppm is not None:
+        console.print(f"  floor: {percent(Ppm(account.floor_ppm))}")
+
+
+def _print_parity(account: ParityAccount, console: Any) -> None:
+    held = ", ".join(event.event_id for event in account.references) or "no event"
+    console.print(f"  event {account.event.event_id} against {held}")
+    for one in account.compared:
+        table = Table("", "ours", "there", box=None, pad_edge=False)
+        prices = [one.ours, *(one.theirs.deciding[:1] if one.theirs else ())]
+        for name, cell in _LINES:
+            cells = [cell(price) for price in prices]
+            if any(cells):
+                table.add_row(f"  {name}", *cells)
+        console.print(table)
+
+
+def _steps(layer: str) -> Any:
+    return lambda price: "; ".join(
+        f"-{yuan(Fen(s.off_fen))} {s.kind} {s.promotion_id}" for s in price.steps if s.layer == layer
+    )
+
+
+_LINES = (
+    ("offer", lambda price: f"{price.offer.offer_id} ({price.offer.audience or 'all'})"),
+    ("seen", lambda price: _shown(price.offer.observed_at)),
+    ("item price x pieces", lambda price: yuan(Fen(price.p0))),
+    ("item", _steps("item")),
+    ("shop", _steps("shop")),
+    ("platform", _steps("platform")),
+    ("deposit + balance", lambda p: yuan(Fen(p.p3)) if p.offer.deposit_fen is not None and p.is_whole else ""),
+    ("shipping", lambda price: yuan(Fen(price.offer.shipping_fen)) if price.offer.shipping_fen else ""),
+    ("paid", lambda price: yuan(Fen(price.paid_fen))),
+    ("for", lambda price: f"{price.units} {price.unit}"),
+    ("with red packets and payment offers", lambda p: "" if p.conditional_paid_fen is None else yuan(Fen(p.conditional_paid_fen))),
+    ("another product as a gift", lambda price: price.offer.gift_other or ""),
+)  # fmt: skip
+
+
+def _print_nearest(verdict: Verdict, dossier: Dossier, policy: Policy, console: Any) -> None:
+    if verdict.rule == "cps_floor":
+        nearest = nearest_rate(verdict, policy, dossier)
+        if nearest is not None and verdict.status == "FAIL":
+            console.print(f"  would pass at {percent(Ppm(nearest.rate_ppm))} or more{_paid(nearest)}")
+        return
+    for one in nearest_prices(verdict, verdict.checked_at, policy, dossier):
+        if one.paid_fen > one.most_paid_fen:
+            console.print(f"  {_price(one)}")
+
+
+def _paid(nearest: Any) -> str:
+    if nearest.needed_commission_fen is None or nearest.our_commission_fen is None:
+        return ""
+    now, then = yuan(Fen(nearest.our_commission_fen)), yuan(Fen(nearest.needed_commission_fen))
+    return f": {then} commission a piece instead of {now}"
+
+
+def _price(one: NearestPrice) -> str:
+    item = (
+        "" if one.most_item_price_fen is None else f", an item price of {yuan(Fen(one.most_item_price_fen))}"
+    )
+    return f"offer {one.offer_id} would pass at {yuan(Fen(one.most_paid_fen))} paid or less{item}"
+
+
+def print_counts(counts: Counts, out: Path, *, as_json: bool) -> None:
+    """How many of each answer are in the file."""
+    if as_json:
+        rows = [
+            {"rule": rule, "status": status, "reason": reason, "skus": n}
+            for (rule, status, reason), n in sorted(counts.items())
+        ]
+        print_json({"file": str(out), "rows": sum(counts.values()), "answers": rows})
+        return
+    table = Table("rule", "status", "reason", box=None, pad_edge=False)
+    table.add_column("SKUs", justify="right")
+    for (rule, status, reason), n in sorted(counts.items()):
+        table.add_row(rule, status, reason, f"{n:,}")
+    console = answer_console()
+    console.print(table)
+    console.print(f"{sum(counts.values()):,} rows in {out}")
+
+
+def print_shown(rows: list[ShownVerdict], *, as_json: bool) -> None:
+    """What was shown, oldest first."""
+    documents = [
+        row.model_dump(exclude={"evidence", "digest"}, mode="json") | {"evidence": json.loads(row.evidence)}
+        for row in rows
+    ]
+    if as_json:
+        typer.echo(json.dumps(documents, ensure_ascii=False))
+        return
+    table = Table("first shown", "rule", "status", "reason", "margin", "policy", "evidence", box=None)
+    for row, plain in zip(rows, documents, strict=True):
+        evidence = ", ".join(id_ for id_, _, _ in plain["evidence"])
+        margin = "" if row.margin is None else str(row.margin)
+        table.add_row(
+            _shown(row.first_shown_at), row.rule, row.status, row.reason, margin, row.policy_version, evidence
+        )
+    answer_console().print(table)
+
+
+def _shown(instant: datetime) -> str:
+    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M} Shanghai"

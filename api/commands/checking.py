@@ -1,0 +1,150 @@
+"""How are promises checked at the command line? Dossiers from the store, verdicts from the rules, records kept."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Engine as Store
+from sqlmodel import Session
+
+from api.commands.progress import tracked
+from api.commands.writing import sink
+from features.errors import UnknownId, WrongInput
+from features.store.db import read_rows, reading, writing
+from features.store.dossier import BigEvent, Calendar, Dossier
+from features.store.dossiers import load_calendar, load_dossiers
+from features.store.planned import Planned, read_planned
+from features.store.records import ShownVerdict, keep_shown, shown_verdicts
+from matcher.cps import check_cps
+from matcher.parity import check_parity, check_parity_final
+from matcher.policy import Policy
+from matcher.verdict import Verdict
+from matcher.verdict_book import Both
+
+_SKUS_A_WRITE = 2_000
+_SCHEMA = {
+    "sku_id": pl.String,
+    "rule": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+    "margin": pl.Int64,
+    "evidence": pl.String,
+    "provisional": pl.Boolean,
+}
+
+Counts = Counter[tuple[str, str, str]]
+"""(rule, status, reason) -> SKUs."""
+
+
+def check_one(
+    dossier: Dossier, calendar: Calendar, event: BigEvent | None, at: datetime, policy: Policy
+) -> Both:
+    """Both verdicts; that on prices the final one of an event, where one is named."""
+    if event is None:
+        parity = check_parity(dossier, calendar, at, policy)
+    else:
+        parity = check_parity_final(dossier, calendar, event, at, policy)
+    return Both(check_cps(dossier, calendar, at, policy), parity)
+
+
+def check_all(store: Store, out: Path, event_id: str | None, at: datetime, policy: Policy) -> Counts:
+    """A row a rule for every SKU ever stored, into a file that appears when it is complete; counts by answer."""
+    counts: Counts = Counter()
+    with reading(store) as session:
+        calendar = load_calendar(session)
+        event = None if event_id is None else find_event(calendar, event_id)
+        ids = sorted(row[0] for row in read_rows(session, "SELECT DISTINCT sku_id FROM skus"))
+        answers = (
+            check_one(dossier, calendar, event, at, policy)
+            for dossier in tracked(load_dossiers(session, ids), "checks", total=len(ids))
+        )
+        with sink(out) as file:
+            for batch in _batches(answers):
+                verdicts = [verdict for both in batch for verdict in both]
+                counts.update((v.rule, str(v.status), str(v.reason)) for v in verdicts)
+                file.write(_frame(verdicts))
+            if not counts:
+                file.write(_frame([]))
+    return counts
+
+
+def find_event(calendar: Calendar, event_id: str) -> BigEvent:
+    """An event by its id."""
+    for event in calendar.events:
+        if event.event_id == event_id:
+            return event
+    raise UnknownId(f"no event {event_id} is stored; `matcher ingest` brings events in")
+
+
+def read_plan_file(file: Path, sku_id: str, at: datetime, policy: Policy) -> Planned:
+    """What a JSON document plans for a SKU."""
+    try:
+        document = json.loads(file.read_bytes())
+    except OSError as error:
+        raise WrongInput(f"--plan {file} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise WrongInput(f"--plan {file} is no JSON: {error}") from error
+    return read_planned(
+        document, sku_id=sku_id, at=at, home_platform=policy.home_platform, where=f"--plan {file}"
+    )
+
+
+def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
+    """Write down what is about to be shown."""
+    now = datetime.now(UTC)
+    rows = [shown_row(verdict, now) for both in answers for verdict in both]
+    with writing(store) as session:
+        keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
+
+
+def shown_of(session: Session, sku_id: str) -> list[ShownVerdict]:
+    """What was ever shown of a SKU; UnknownId where nothing was."""
+    found = shown_verdicts(session, sku_id)
+    if not found:
+        raise UnknownId(f"no verdict on SKU {sku_id} was ever shown")
+    return found
+
+
+def shown_row(verdict: Verdict, now: datetime) -> ShownVerdict:
+    """A verdict as it is kept."""
+    evidence = json.dumps([[row.id, row.table, row.observed_at.isoformat()] for row in verdict.evidence])
+    said = (
+        verdict.sku_id, verdict.rule, verdict.status, verdict.reason, verdict.margin, evidence, verdict.provisional,
+        verdict.policy_version,
+    )  # fmt: skip
+    return ShownVerdict(
+        digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
+        sku_id=verdict.sku_id,
+        rule=verdict.rule,
+        status=str(verdict.status),
+        reason=str(verdict.reason),
+        margin=verdict.margin,
+        evidence=evidence,
+        provisional=verdict.provisional,
+        policy_version=verdict.policy_version,
+        first_checked_at=verdict.checked_at,
+        first_shown_at=now,
+    )
+
+
+def _batches(answers: Iterable[Both]) -> Iterator[list[Both]]:
+    held: list[Both] = []
+    for both in answers:
+        held.append(both)
+        if len(held) == _SKUS_A_WRITE:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _frame(verdicts: list[Verdict]) -> pl.DataFrame:
+    rows = [
+        (v.sku_id, v.rule, str(v.status), str(v.reason), v.margin, v.evidence_ids, v.provisional)
+        for v in verdicts
+    ]
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")

@@ -1,0 +1,39 @@
+"""`matcher retract`: an observation was wrong; it stops counting from now on, and stays answerable for the past."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from api.commands.options import Database, Home, Json, Policy, open_store
+from features.settings import read_settings
+from features.units import SHANGHAI
+
+
+def retract_observation(
+    table: Annotated[str, typer.Option(metavar="T", help="cps_quotes or offers.")],
+    key: Annotated[str, typer.Option(metavar="K", help="Its quote_id or offer_id.")],
+    reason: Annotated[str, typer.Option(metavar="R", help="What was wrong with it; it is kept.")],
+    as_json: Json = False,
+    database: Database = None,
+    home: Home = None,
+    policy: Policy = None,
+) -> None:
+    """Take back an observation that was wrong."""
+    from features.store.db import writing
+    from features.store.records import retract
+
+    settings = read_settings(database_url=database, home=home, policy=policy)
+    store = open_store(settings)
+    try:
+        with writing(store) as session:
+            since = retract(session, table, key, reason=reason, source="operator", at=datetime.now(UTC))
+    finally:
+        store.dispose()
+    if as_json:
+        typer.echo(json.dumps({"table": table, "key": key, "retracted_at": since.isoformat()}))
+    else:
+        typer.echo(
+            f"{table} {key} does not count from {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} Shanghai on"
+        )

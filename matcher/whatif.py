@@ -1,0 +1,107 @@
+"""What would have to change for the promise to be kept? The nearest rate, the nearest price, and what each side pays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from features.store.dossier import Dossier, Offer, version_at
+from features.store.planned import Planned
+from matcher.cps import FloorAccount
+from matcher.ours import latest_of_each_audience
+from matcher.parity import Compared, ParityAccount
+from matcher.policy import Policy
+from matcher.price import PPM, effective_price, is_dearer
+from matcher.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class NearestRate:
+    """The least open rate that would pass, and the commission a piece on both sides where prices are known."""
+
+    rate_ppm: int
+    ours_ppm: int | None
+    our_commission_fen: int | None
+    """Of one piece at our open rate; nothing without a price of ours."""
+    needed_commission_fen: int | None
+    """Of one piece at the nearest rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearestPrice:
+    """For one of our offers: the most that may be paid for it, and the item price that comes to that."""
+
+    offer_id: str
+    audience: str
+    paid_fen: int
+    most_paid_fen: int
+    most_item_price_fen: int | None
+    """Nothing where no item price would do, or a presale fixes what is paid."""
+
+
+def nearest_rate(verdict: Verdict, policy: Policy, dossier: Dossier) -> NearestRate | None:
+    """From a verdict on the floor that found one; nothing where there is none to reach."""
+    account = next((one for one in verdict.account if isinstance(one, FloorAccount)), None)
+    if account is None or account.floor_ppm is None:
+        return None
+    at = verdict.checked_at
+    prices = latest_of_each_audience(dossier.offers, version_at(dossier.versions, at), at, policy)
+    price = next((p for p in prices if p.is_good and (p.offer.audience or "all") == "all"), None)
+
+    def commission(rate_ppm: int) -> int | None:
+        return None if price is None else price.paid_fen * rate_ppm // (PPM * (price.offer.quantity or 1))
+
+    needed = max(account.floor_ppm - policy.floor.tolerance_ppm, 0)
+    ours = None if account.plan is None else account.plan.rate_ppm
+    return NearestRate(needed, ours, None if ours is None else commission(ours), commission(needed))
+
+
+def nearest_prices(verdict: Verdict, at: datetime, policy: Policy, dossier: Dossier) -> list[NearestPrice]:
+    """Of each of our offers that was compared with a price elsewhere."""
+    account = next((one for one in verdict.account if isinstance(one, ParityAccount)), None)
+    if account is None:
+        return []
+    return [_nearest(one, at, policy, dossier) for one in account.compared if one.theirs is not None]
+
+
+def _nearest(one: Compared, at: datetime, policy: Policy, dossier: Dossier) -> NearestPrice:
+    assert one.theirs is not None
+    ours, theirs = one.ours, one.theirs.deciding[0]
+    tolerance = policy.parity.tolerance_fen
+    most_paid = (theirs.paid_fen * ours.units + tolerance * ours.units * theirs.units) // theirs.units
+    version = version_at(dossier.versions, at)
+    when = (
+        at if one.ours.offer.valid_to is None or at < one.ours.offer.valid_to else one.ours.offer.observed_at
+    )
+
+    def passes(item_price_fen: int) -> bool:
+        offer: Offer = ours.offer._replace(item_price_fen=item_price_fen)
+        return not is_dearer(effective_price(offer, when, policy, version), theirs, tolerance)
+
+    is_presale = ours.offer.deposit_fen is not None
+    return NearestPrice(
+        offer_id=ours.offer.offer_id,
+        audience=ours.offer.audience or "all",
+        paid_fen=ours.paid_fen,
+        most_paid_fen=most_paid,
+        most_item_price_fen=None if is_presale else _greatest(passes, ours.offer.item_price_fen),
+    )
+
+
+def _greatest(passes: Callable[[int], bool], start: int) -> int | None:
+    """The greatest item price from 1 fen on that passes; what is paid never falls by more than a step when it rises."""
+    low, high = 0, max(start, 1)
+    while passes(high):
+        low, high = high, high * 2
+        if high > 10**13:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return low or None
+
+
+def with_planned(dossier: Dossier, planned: Planned) -> Dossier:
+    """The dossier as it would be with plans and offers that are not stored; a plan of a known id takes its place."""
+    ids = {plan.plan_id for plan in planned.plans}
+    kept = tuple(plan for plan in dossier.plans if plan.plan_id not in ids)
+    return replace(dossier, plans=(*kept, *planned.plans), offers=(*dossier.offers, *planned.offers))
