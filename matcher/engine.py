@@ -13,10 +13,11 @@ import numpy as np
 from features.catalogue import SOURCES
 from features.errors import UnknownId
 from features.kernels import F32, F64, I32, I64, Bools
+from features.units import shanghai_time
 from matcher.candidates.union import Candidates, Side
-from matcher.explain import Reason, explain
+from matcher.explain import Reason, differing, explain
 from matcher.list_ import ListTerms, choose
-from matcher.model import Model
+from matcher.model import Model, Objective
 from matcher.outcome import Expected, unit_gmv
 from matcher.request import ListRequest
 from matcher.world import World
@@ -44,6 +45,12 @@ class Pairing:
     expected: Expected | None
     """Of one pairing: arrays of length 1; nothing where no model serves."""
     reasons: Sequence[Reason]
+    title: str
+    brand_id: str
+    category: str
+    list_price_fen: int
+    anchor_name: str
+    tier: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class PairingList:
 
     owner_id: str
     pairings: Sequence[Pairing]
+    objective: Objective
+    """What best first meant, where a model ranked."""
     model_version: str
     snapshot_at_us: int
     policy_version: str
@@ -84,12 +93,14 @@ class Engine:
         found, matrix, scores = self.rank(request, among)
         places = choose(scores, self.terms(request, found))
         page = found.take(places)
-        rows = matrix[places] if matrix is not None else None
         anchors, skus = self._pairs(request.side, request.owner, page.rows)
         rate_ppm = self.world.rates.at(anchors, skus)
-        expected = self._expected(rows, skus, rate_ppm)
-        reasons = self._reasons(request, rows, len(places))
+        expected = self._expected(matrix[places] if matrix is not None else None, skus, rate_ppm)
+        reasons = self.reasons(request, matrix, places) if request.explain else [()] * len(places)
         roster, shelf = self.world.snapshot.roster, self.world.snapshot.shelf
+        of_sku = shelf.rows.select("title", "brand_id", "category", "list_price_fen")[skus]
+        of_anchor = roster.rows.select(anchor_name="name", tier="tier")[anchors]
+        cards = zip(of_sku.rows(named=True), of_anchor.rows(named=True), strict=True)
         return PairingList(
             owner_id=(roster.ids if request.side == "goods" else shelf.ids)[request.owner],
             pairings=[
@@ -101,9 +112,12 @@ class Engine:
                     rate_ppm=int(rate_ppm[k]) if rate_ppm[k] >= 0 else None,
                     expected=expected.take(k) if expected is not None else None,
                     reasons=reasons[k],
+                    **sku,
+                    **anchor,
                 )
-                for k in range(len(places))
+                for k, (sku, anchor) in enumerate(cards)
             ],
+            objective=request.objective,
             model_version=self.model_version(request.side),
             snapshot_at_us=self.world.snapshot.as_of_us,
             policy_version=self.world.policy.version,
@@ -150,7 +164,7 @@ class Engine:
         if not len(found):
             kind = "anchor" if side == "goods" else "SKU"
             raise UnknownId(
-                f"{kind} {owner_id!r} was not known at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC"
+                f"{kind} {owner_id!r} was not known at {shanghai_time(self.world.snapshot.as_of)}"
             )
         return int(found[0])
 
@@ -159,9 +173,7 @@ class Engine:
         shelf = self.world.snapshot.shelf
         rows = (shelf.rows["brand_id"] == brand_id).arg_true().to_list()
         if not rows:
-            raise UnknownId(
-                f"brand {brand_id!r} had no SKU at {self.world.snapshot.as_of:%Y-%m-%d %H:%M} UTC"
-            )
+            raise UnknownId(f"brand {brand_id!r} had no SKU at {shanghai_time(self.world.snapshot.as_of)}")
         return rows
 
     def among(self, request: ListRequest) -> tuple[Bools, dict[str, int]]:
@@ -212,6 +224,17 @@ class Engine:
             new_only=request.new_only,
         )
         return found, matrix, scores
+
+    def reasons(self, request: ListRequest, matrix: F32 | None, places: I64) -> Sequence[Sequence[Reason]]:
+        """Why those places of all candidates are where they are: none without a model."""
+        if self.model is None or matrix is None:
+            return [()] * len(places)
+        ranks = (
+            self.model.outcome.forest
+            if request.objective in ("gmv", "commission")
+            else self.model.uptake(request.side)
+        )
+        return explain(ranks, matrix[places], voice=request.side, tells=differing(matrix))
 
     def terms(self, request: ListRequest, found: Candidates) -> ListTerms:
         """What the policy has a list of these candidates keep to."""
@@ -265,16 +288,6 @@ class Engine:
         if self.model is None or rows is None:
             return None
         return self.model.outcome.expect(rows, self.unit_gmv_fen[skus], rate_ppm)
-
-    def _reasons(self, request: ListRequest, rows: F32 | None, n: int) -> Sequence[Sequence[Reason]]:
-        if not request.explain or self.model is None or rows is None:
-            return [()] * n
-        ranks = (
-            self.model.outcome.forest
-            if request.objective in ("gmv", "commission")
-            else self.model.uptake(request.side)
-        )
-        return explain(ranks, rows, voice=request.side)
 
 
 def build_engine(world: World, model: Model | None, best_source: Mapping[Side, str]) -> Engine:

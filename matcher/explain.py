@@ -1,8 +1,8 @@
 """Why is this pairing on the list? Up to three reasons in words, from what the ranker itself added up.
 
 Contributions of features that say the same thing are added; of the strongest, one sentence a topic is told, one of
-each of a buyer's three questions (like the host, need it, is it cheap) where it is strong. What is the same for the
-whole list comes last.
+each of a buyer's three questions (like the host, need it, is it cheap) where it is strong. What is the same for all
+candidates of a list, as the owner's own columns are, sets no pairing above another and is no reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from features.catalogue import FEATURES, Group
-from features.kernels import F32, F64
+from features.kernels import F32, F64, Bools
 from matcher.candidates.union import Side
 from matcher.ranker import Ranker
 from matcher.reasons import Reading, Topic, topics_for
@@ -46,22 +46,45 @@ class Reason:
     en: str
 
 
-def explain(ranker: Ranker, matrix: F32, *, voice: Side, most: int = MOST) -> list[tuple[Reason, ...]]:
+def explain(
+    ranker: Ranker, matrix: F32, *, voice: Side, tells: Bools | None = None, most: int = MOST
+) -> list[tuple[Reason, ...]]:
     """Reasons for each row of a returned page, strongest first; costs milliseconds a row.
 
-    `voice`: a goods list is read by the anchor ("you sold"), a shortlist by the brand ("this anchor sold").
+    `voice`: a goods list is read by the anchor ("you sold"), a shortlist by the brand ("this anchor sold"). `tells`:
+    the features that may be told, from `differing`; all of them where nothing is given.
     """
     contributions = ranker.contributions(matrix)
-    return reasons_from(contributions, matrix, ranker.feature_names, voice=voice, most=most)
+    return reasons_from(contributions, matrix, ranker.feature_names, voice=voice, tells=tells, most=most)
+
+
+def differing(matrix: F32) -> Bools:
+    """(n_features,) those that are not the same for all of these candidates; of a single one, all.
+
+    >>> differing(np.array([[1, 2, np.nan], [1, 3, np.nan]], np.float32)).tolist()
+    [False, True, False]
+    """
+    if len(matrix) < 2:
+        return np.ones(matrix.shape[1], np.bool_)
+    same = (matrix == matrix[0]) | (np.isnan(matrix) & np.isnan(matrix[0]))
+    return np.asarray(~same.all(axis=0))
 
 
 def reasons_from(
-    contributions: F64, matrix: F32, feature_names: Sequence[str], *, voice: Side, most: int = MOST
+    contributions: F64,
+    matrix: F32,
+    feature_names: Sequence[str],
+    *,
+    voice: Side,
+    tells: Bools | None = None,
+    most: int = MOST,
 ) -> list[tuple[Reason, ...]]:
     """The same from contributions that were mixed of several models: (n, n_features or one more, the mean)."""
     topics = topics_for(voice)
-    # Not BLAS: a pairing's reasons must not depend on who else is on the page.
     added = contributions[:, : len(feature_names)]
+    if tells is not None:
+        added = np.where(tells, added, 0.0)
+    # Not BLAS: a pairing's reasons must not depend on who else is on the page.
     totals = np.einsum(
         "ij,jk->ik", added, _membership(tuple(feature_names), voice), optimize=False
     )  # (n, n_topics)
@@ -69,8 +92,7 @@ def reasons_from(
     for row in range(len(matrix)):
         reading = Reading(dict(zip(feature_names, matrix[row].tolist(), strict=True)), voice)
         of_feature = dict(zip(feature_names, added[row].tolist(), strict=True))
-        told = _Told(topics, totals[row], of_feature, reading)
-        out.append(_chosen(told.reasons(alike=False), told.reasons(alike=True), most))
+        out.append(_chosen(_Told(topics, totals[row], of_feature, reading).reasons(), most))
     return out
 
 
@@ -83,12 +105,9 @@ class _Told:
     added: Mapping[str, float]
     reading: Reading
 
-    def reasons(self, *, alike: bool) -> list[Reason]:
-        """Strongest first; `alike`: of topics that are the same for the whole list, else of the others."""
-        same = ("market", "anchor" if self.reading.voice == "goods" else "sku")
-        places = [
-            k for k, topic in enumerate(self.topics) if (topic.about in same) == alike and self.totals[k] > 0
-        ]
+    def reasons(self) -> list[Reason]:
+        """Strongest first."""
+        places = [k for k in range(len(self.topics)) if self.totals[k] > 0]
         places.sort(key=lambda k: -self.totals[k])
         floor = LEAST_SHARE * self.totals[places[0]] if places else 0.0
         told = (self._reason(k) for k in places if self.totals[k] >= floor)
@@ -106,8 +125,8 @@ class _Told:
         return None
 
 
-def _chosen(telling: Sequence[Reason], alike: Sequence[Reason], most: int) -> tuple[Reason, ...]:
-    """The best of each group where it is strong, then the strongest left; what is alike for the list fills up."""
+def _chosen(telling: Sequence[Reason], most: int) -> tuple[Reason, ...]:
+    """The best of each group where it is strong, then the strongest left."""
     best: dict[Group, Reason] = {}
     for reason in telling:
         best.setdefault(reason.group, reason)
@@ -116,7 +135,7 @@ def _chosen(telling: Sequence[Reason], alike: Sequence[Reason], most: int) -> tu
     rest = [reason for reason in telling if reason not in first]
     kept = [*first, *rest][:most]
     kept.sort(key=lambda reason: -reason.contribution)
-    return (*kept, *alike[: most - len(kept)])
+    return tuple(kept)
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 from features.kernels import Bools
 from matcher.candidates.union import Side
 from matcher.engine import Engine
-from matcher.explain import Reason, explain
+from matcher.explain import Reason
 from matcher.request import ListRequest
 
 N_ABOVE = 5
@@ -58,9 +58,6 @@ def _fate(engine: Engine, request: ListRequest, row: int) -> Fate:
     rank = int(np.flatnonzero(order == place[0])[0])
     snapshot = engine.world.snapshot
     ids = snapshot.shelf.ids if request.side == "goods" else snapshot.roster.ids
-    reasons: Sequence[Reason] = ()
-    if engine.model is not None and matrix is not None:
-        reasons = explain(engine.model.uptake(request.side), matrix[place], voice=request.side)[0]
     return Fate(
         side=request.side,
         status="RANKED",
@@ -70,7 +67,7 @@ def _fate(engine: Engine, request: ListRequest, row: int) -> Fate:
         said=said,
         brought_by=brought,
         above=[ids[int(found.rows[other])] for other in order[: min(rank, N_ABOVE)]],
-        reasons=reasons,
+        reasons=engine.reasons(request, matrix, place)[0],
     )
 
 

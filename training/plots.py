@@ -1,12 +1,14 @@
 """Pictures of figures, where people would rather look than read."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from features.units import SHANGHAI
 
 mpl.use("Agg")
 
@@ -41,7 +43,7 @@ def plot_evaluation(summaries: Mapping[str, Mapping[str, Any]], file: Path) -> N
 
 def at(origin: Mapping[str, Any]) -> datetime:
     """An origin's instant."""
-    return datetime.fromtimestamp(origin["origin_us"] / 1e6, UTC)
+    return datetime.fromtimestamp(origin["origin_us"] / 1e6, SHANGHAI)
 
 
 def _arms(row: Mapping[str, Any]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Do I like the host? 喜欢主播: what is said of the anchor, its room, its crowd, and how it sells.
 
-An anchor reads its own figures; a brand is told in words what a rival could use: turnover, conversion, refunds.
+Of an anchor's own columns a brand alone is told, in words where a rival could use the figure: turnover, conversion, refunds.
 """
 
 from typing import Final
@@ -33,26 +33,40 @@ def _results(level: str, of_zh: str, of_en: str, *, own: bool) -> tuple[Phrase, 
     """Units against expectation at a level; to a brand in figures only of what is its `own`."""
     name = f"{level}_ratio"
     figures = Phrase(
-        name, f"{{who}}卖{of_zh}的成绩是预期的 {{v}} 倍", f"{{Who}} sold {{v}} times what was expected of {of_en}",
+        name, f"{{who}}卖{of_zh}的成绩是预期的 {{v}} 倍", f"{{Who}} sold {{v}} times as much of {of_en} as expected",
         low=1.05, shown=few, voice=None if own else "goods",
     )  # fmt: skip
-    words = Phrase(name, f"{{who}}卖{of_zh}好于预期", f"{{Who}} sold more than expected of {of_en}", low=1.05)
+    words = Phrase(name, f"{{who}}卖{of_zh}好于预期", f"{{Who}} sold more of {of_en} than expected", low=1.05)
     steady = Phrase(
-        name, f"{{who}}卖{of_zh}符合预期", f"{{Who}} sold what was expected of {of_en}", low=0.9, high=1.05
+        name, f"{{who}}卖{of_zh}符合预期", f"{{Who}} sold as much of {of_en} as expected", low=0.9, high=1.05
     )
     return figures, words, steady
 
 
 _LAST: Final = tuple(
     phrase
-    for k, zh, en in ((1, "最近一次", "The last time"), *((k, f"倒数第 {k} 次", f"{k} times ago") for k in (2, 3, 4)))
+    for k, zh, en in (
+        (1, "最近一次", "The last time"), (2, "倒数第 2 次", "The time before last"),
+        (3, "倒数第 3 次", "Two times before the last"), (4, "倒数第 4 次", "Three times before the last"),
+    )
     for phrase in (
         Phrase(f"pair_result_{k}", f"{{who}}{zh}卖它是预期的 {{v}} 倍",
-               f"{en}, {{who}} sold {{v}} times what was expected of it", low=1.05, shown=few),
+               f"{en}, {{who}} sold {{v}} times as much of it as expected", low=1.05, shown=few),
         Phrase(f"pair_result_{k}", f"{{who}}{zh}卖它符合预期",
-               f"{en}, {{who}} sold what was expected of it", low=0.9, high=1.05),
+               f"{en}, {{who}} sold as much of it as expected", low=0.9, high=1.05),
     )
 )  # fmt: skip
+
+_EFFICIENCY: Final = (
+    ("gpm", "千次曝光成交", "sales per thousand exposures", "speak"),
+    ("gmv_per_watched_second", "每秒观看成交", "sales per watched second", "speak"),
+    ("gmv_per_session", "单场成交", "sales per session", "speak"),
+    ("order_value", "客单价", "usual order", "speaks"),
+    ("units_per_listing", "单次挂车销量", "units per listing", "speak"),
+    ("gmv_per_listing", "单次挂车成交", "sales per listing", "speak"),
+    ("click_share", "商品点击率", "clicks per exposure", "speak"),
+)
+"""What a brand is told of in words: name, zh, en, and its verb."""
 
 # fmt: off
 HOST: Final = (
@@ -60,8 +74,8 @@ HOST: Final = (
     Topic("results with it", "pair", ("pair_ratio", *(f"pair_result_{k}" for k in range(1, 5))),
           (*_results("pair", "它", "it", own=True), *_LAST)),
     Topic("results with the brand", "pair", ("brand_ratio",), _results("brand", "{brand}", "{brand}", own=True)),
-    Topic("results in the category", "pair", ("category_ratio",), _results("category", "这个类目", "its category", own=False)),
-    Topic("results in the price band", "pair", ("band_ratio",), _results("band", "这个价位", "its price band", own=False)),
+    Topic("results in the category", "pair", ("category_ratio",), _results("category", "这个类目", "the goods of its category", own=False)),
+    Topic("results in the price band", "pair", ("band_ratio",), _results("band", "这个价位", "the goods of its price band", own=False)),
     Topic("trust for such goods", "pair", ("trust_nonstandard",), (
         Phrase("trust_nonstandard", "非标商品靠信任，{who}的粉丝信得过",
                "Non-standard goods need trust, and {whose} followers have it", low=0.3),
@@ -117,41 +131,24 @@ HOST: Final = (
         "anchor_impressions_per_listing",
     ), (
         Phrase("anchor_peak_viewers", "{who}直播间峰值约 {v} 人在线", "Some {v} viewers at the peak of {whose} sessions", low=10),
-        Phrase("anchor_watch_seconds", "{who}的观众平均停留 {v} 秒", "{Whose} viewers stay {v} seconds", low=1, voice="goods"),
         Phrase("anchor_watch_seconds", "{who}的直播间留得住人", "{Whose} room holds its viewers", low=1),
-        Phrase("anchor_entry_share", "{who}的曝光有 {v} 进房", "{v} of {whose} exposures enter", low=0.001, shown=share, voice="goods"),
         Phrase("anchor_entry_share", "{who}的直播间吸引人进来", "{Whose} room draws people in", low=0.001),
-        Phrase("anchor_exposure_per_session", "{who}每场曝光约 {v}", "Some {v} exposures a session", low=1, voice="goods"),
         Phrase("anchor_exposure_per_session", "{who}每场有可观的曝光", "{Whose} sessions are widely shown", low=1),
-        Phrase("anchor_impressions_per_listing", "{who}每次挂车曝光约 {v}", "Some {v} exposures a listing", low=2, voice="goods"),
         Phrase("anchor_impressions_per_listing", "{who}的挂车有可观的曝光", "{Whose} listings are widely shown", low=2),
     )),
     Topic("selling power", "anchor", (
         "anchor_gmv_per_session", "anchor_gmv_per_watched_second", "anchor_gpm", "anchor_conversion_ratio",
         "anchor_click_share", "anchor_order_value", "anchor_units_per_listing", "anchor_gmv_per_listing",
     ), (
-        Phrase("anchor_conversion_ratio", "{who}的销量是同样商品通常的 {v} 倍",
-               "{Who} sell {v} times what the same goods usually do", low=1.05, shown=few, voice="goods"),
         Phrase("anchor_conversion_ratio", "{who}卖货好于同样商品的通常水平", "{Who} sells more than the same goods usually do", low=1.05),
         Phrase("anchor_conversion_ratio", "{who}卖货与同样商品的通常水平相当", "{Who} sell{s} what the same goods usually do", low=0.9, high=1.05),
-        Phrase("anchor_gmv_per_session", "{who}每场成交约 {v}", "Some {v} a session", low=0.01, shown=yuan, voice="goods"),
-        Phrase("anchor_order_value", "{who}的客单价约 {v}", "Orders of some {v} in {whose} room", low=0.01, shown=yuan, voice="goods"),
-        Phrase("anchor_units_per_listing", "{who}每次挂车约卖 {v} 件", "Some {v} units a listing", low=0.1, shown=few, voice="goods"),
-        Phrase("anchor_gmv_per_listing", "{who}每次挂车成交约 {v}", "Some {v} a listing", low=0.01, shown=yuan, voice="goods"),
-        Phrase("anchor_click_share", "{who}的挂车有 {v} 被点击", "{v} of {whose} listings' exposures are clicked",
-               low=0.001, shown=share, voice="goods"),
-        *(Phrase(f"anchor_{name}", "{who}的带货效率是加分项", "{Whose} way of selling speaks for it", low=0.0001)
-          for name in ("gpm", "gmv_per_watched_second", "gmv_per_session", "order_value", "units_per_listing",
-                       "gmv_per_listing", "click_share")),
+        *(Phrase(f"anchor_{name}", f"{{who}}的{zh}是加分项", f"{{Whose}} {en} {verb} in its favour", low=0.0001)
+          for name, zh, en, verb in _EFFICIENCY),
     )),
     Topic("trust", "anchor", ("anchor_repeat_share", "anchor_refund_share", "anchor_trust", "anchor_private_share"), (
-        Phrase("anchor_repeat_share", "{who}的买家有 {v} 是回头客", "{v} of {whose} buyers come back", low=0.01, shown=share, voice="goods"),
         Phrase("anchor_repeat_share", "{who}的买家多有回头", "Many of {whose} buyers come back", low=0.3),
-        Phrase("anchor_refund_share", "{who}的退款只占 {v}", "Only {v} of {whose} sales are refunded", high=0.15, shown=share, voice="goods"),
         Phrase("anchor_refund_share", "{who}的退款少", "Few of {whose} sales are refunded", high=0.15),
         Phrase("anchor_trust", "粉丝信任{who}", "{Whose} followers trust {them}", low=0.5),
-        Phrase("anchor_private_share", "{who}的流量有 {v} 来自关注页", "{v} of {whose} traffic are followers",
-               low=0.01, shown=share, voice="goods"),
         Phrase("anchor_private_share", "看{who}的多是老粉", "Mostly followers watch {who}", low=0.5),
     )),
     Topic("usual goods", "anchor", ("anchor_usual_price", "anchor_price_spread"), (

@@ -1,6 +1,6 @@
 """Do I need it? 需要它: what is said of the goods, of the pair's past, and of what others do with them.
 
-A brand reads the figures of its own SKUs; an anchor reads sums over `SEVERAL` hosts, and words where there are fewer.
+Of a SKU's own columns an anchor alone is told: sums over `SEVERAL` anchors, and words where there are fewer.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,6 @@ _SELLING: Final = tuple(
     phrase
     for d in (30, 7, 90)
     for phrase in (
-        Phrase(f"sku_units_{d}d", f"近 {d} 天售出 {{v}} 件", f"{{v}} units sold in {d} days", low=2, voice=_SHORTLIST),
         Phrase(f"sku_units_{d}d", f"近 {d} 天售出 {{v}} 件", f"{{v}} units sold in {d} days", low=2,
                given=(f"sku_anchors_{d}d", SEVERAL)),
         Phrase(f"sku_units_{d}d", f"近 {d} 天有成交", f"It sold within {d} days", low=1),
@@ -65,16 +64,16 @@ _CARRIED: Final = tuple(
     for d, zh, en in ((30, "近 30 天", "in 30 days"), (7, "近 7 天", "in 7 days"), (90, "近 90 天", "in 90 days"),
                       (365, "近一年", "within a year"))
     for phrase in (
-        Phrase(f"sku_anchors_{d}d", f"{zh}有 {{v}} 位主播带它", f"{{v}} hosts carried it {en}", low=2),
-        Phrase(f"sku_anchors_{d}d", f"{zh}已有主播带它", f"A host carried it {en}", low=1, high=1),
+        Phrase(f"sku_anchors_{d}d", f"{zh}有 {{v}} 位主播带它", f"{{v}} anchors carried it {en}", low=2),
+        Phrase(f"sku_anchors_{d}d", f"{zh}已有主播带它", f"An anchor carried it {en}", low=1, high=1),
     )
 )  # fmt: skip
 _SPREADING: Final = tuple(
     phrase
     for d in (28, 14, 7)
     for phrase in (
-        Phrase(f"sku_adoptions_{d}d", f"近 {d} 天有 {{v}} 位主播新开始带它", f"{{v}} hosts began selling it in the last {d} days", low=2),
-        Phrase(f"sku_adoptions_{d}d", f"近 {d} 天有主播新开始带它", f"A host began selling it in the last {d} days", low=1, high=1),
+        Phrase(f"sku_adoptions_{d}d", f"近 {d} 天有 {{v}} 位主播新开始带它", f"{{v}} anchors began selling it in the last {d} days", low=2),
+        Phrase(f"sku_adoptions_{d}d", f"近 {d} 天有主播新开始带它", f"An anchor began selling it in the last {d} days", low=1, high=1),
     )
 )  # fmt: skip
 _RATES: Final = (
@@ -85,14 +84,14 @@ _RATES: Final = (
     "gmv_per_listing",
     "gmv_per_explained_second",
 )
-_ADOPTING: Final = ("在新开始被带的货里热度第 {v}", "No. {v} among what hosts are taking up"), (
-    "主播们正新开始带它", "Hosts are taking it up",
+_ADOPTING: Final = ("在新开始被带的货里热度第 {v}", "No. {v} among what anchors are taking up"), (
+    "主播们正新开始带它", "Anchors are taking it up",
 )  # fmt: skip
 
 # fmt: off
 NEED: Final = (
     Topic("kind", "sku", ("sku_nonstandard",), (
-        Phrase("sku_nonstandard", "非标商品，靠主播讲解", "Non-standard goods, sold by a host's word", low=1),
+        Phrase("sku_nonstandard", "非标商品，靠主播讲解", "Non-standard goods, sold by an anchor's word", low=1),
         Phrase("sku_nonstandard", "标准品，观众一看就懂", "Standard goods, decided at a glance", high=0),
     )),
     Topic("supply", "sku", ("sku_brand_goods",), (
@@ -102,9 +101,9 @@ NEED: Final = (
     Topic("age", "sku", ("sku_age", "sku_first_listed", "sku_last_listed"), (
         Phrase("sku_age", "新品，上架 {v}", "New: on sale for {v}", high=60, shown=days),
         Phrase("sku_age", "已上架 {v}，经过市场检验", "On sale for {v}, a known quantity", low=60, shown=days),
-        Phrase("sku_first_listed", "首次被带货距今 {v}", "First put up by a host {v} ago", shown=days),
-        Phrase("sku_last_listed", "{v}前还有主播在带", "A host put it up {v} ago", high=30, shown=days),
-        Phrase("sku_last_listed", "近一个月没有主播带，不撞品", "No host put it up for a month", low=30),
+        Phrase("sku_first_listed", "首次被带货距今 {v}", "First put up by an anchor {v} ago", shown=days),
+        Phrase("sku_last_listed", "{v}前还有主播在带", "An anchor put it up {v} ago", high=30, shown=days),
+        Phrase("sku_last_listed", "近一个月没有主播带，不撞品", "No anchor put it up for a month", low=30),
     )),
     Topic("stock", "sku", ("sku_stock_cover",), (
         Phrase("sku_stock_cover", "按近期销速，库存够卖 {v}", "Stock for {v} at the present pace", low=7, high=365, shown=days),
@@ -116,18 +115,16 @@ NEED: Final = (
     )),
     Topic("refunds", "sku", ("sku_refund_rate", "sku_refund_share"), (
         Phrase("sku_refund_rate", "申报退款率 {v}", "Declared refund rate {v}", high=0.2, shown=share),
-        Phrase("sku_refund_share", "退款只占成交额的 {v}", "Refunds are {v} of its sales", high=0.2, shown=share, voice=_SHORTLIST),
         Phrase("sku_refund_share", "退款少", "Few refunds", high=0.2),
     )),
     Topic("selling", "sku", (*_windows("sku_units", (7, 30, 90)), *_windows("sku_listings", (7, 30, 90)), "sku_gmv_30d"), (
         *_SELLING,
-        Phrase("sku_gmv_30d", "近 30 天成交 {v} 元", "¥{v} sold in 30 days", low=1, voice=_SHORTLIST),
         Phrase("sku_gmv_30d", "近 30 天成交额可观", "It has been bringing money for 30 days", low=1),
     )),
     Topic("carried", "sku", _windows("sku_anchors", (7, 30, 90, 365)), _CARRIED),
     Topic("spreading", "sku", (*_windows("sku_adoptions", (7, 14, 28)), "sku_adoption_share"), (
         *_SPREADING,
-        Phrase("sku_adoption_share", "带它的主播里有 {v} 是近 28 天新加入的", "{v} of its hosts began in the last 28 days", low=0.01, shown=share),
+        Phrase("sku_adoption_share", "带它的主播里有 {v} 是近 28 天新加入的", "{v} of its anchors began in the last 28 days", low=0.01, shown=share),
     )),
     Topic("growth", "sku", ("sku_growth", "sku_growth_week"), (
         Phrase("sku_growth", "近 30 天挂车频次是近 90 天平均的 {v} 倍",
@@ -138,26 +135,22 @@ NEED: Final = (
     )),
     Topic("sells well", "sku", tuple(f"sku_{name}" for name in _RATES), (
         Phrase("sku_conversion", "转化是类目平均的 {v} 倍", "Converts {v} times as well as its category", low=1.1, shown=few,
-               voice=_SHORTLIST, against="category_conversion"),
-        Phrase("sku_conversion", "转化是类目平均的 {v} 倍", "Converts {v} times as well as its category", low=1.1, shown=few,
                given=("sku_anchors_365d", SEVERAL), against="category_conversion"),
         Phrase("sku_conversion", "转化不低于类目平均", "Converts no worse than its category", low=1.0, against="category_conversion"),
-        Phrase("sku_units_per_listing", "一次挂车通常卖 {v} 件", "{v} units a listing are usual", low=0.1, shown=few, voice=_SHORTLIST),
         Phrase("sku_units_per_listing", "一次挂车通常卖 {v} 件", "{v} units a listing are usual", low=0.1, shown=few,
                given=("sku_anchors_365d", SEVERAL)),
         *(Phrase(f"sku_{name}", "挂车后容易成交", "It sells once it is put up", low=1e-9) for name in _RATES),
     )),
     Topic("bought again", "sku", ("sku_repeat_share",), (
-        Phrase("sku_repeat_share", "买家中有 {v} 会回购", "{v} of its buyers come back", low=0.01, shown=share, voice=_SHORTLIST),
         Phrase("sku_repeat_share", "买家中有 {v} 会回购", "{v} of its buyers come back", low=0.01, shown=share,
                given=("sku_anchors_365d", SEVERAL)),
         Phrase("sku_repeat_share", "有买家回购", "Some of its buyers come back", low=0.01),
     )),
     Topic("brand at large", "sku", ("brand_anchors_90d", "brand_adoptions_28d"), (
-        Phrase("brand_anchors_90d", "近 90 天有 {v} 位主播带{brand}", "{v} hosts carried {brand} in 90 days", low=2),
-        Phrase("brand_anchors_90d", "近 90 天有主播带{brand}", "A host carried {brand} in 90 days", low=1, high=1),
+        Phrase("brand_anchors_90d", "近 90 天有 {v} 位主播带{brand}", "{v} anchors carried {brand} in 90 days", low=2),
+        Phrase("brand_anchors_90d", "近 90 天有主播带{brand}", "An anchor carried {brand} in 90 days", low=1, high=1),
         Phrase("brand_adoptions_28d", "近 28 天{brand}的商品被新带 {v} 次", "SKUs of {brand} were taken up {v} times in 28 days", low=2),
-        Phrase("brand_adoptions_28d", "近 28 天有主播新带{brand}", "A host took up {brand} in 28 days", low=1, high=1),
+        Phrase("brand_adoptions_28d", "近 28 天有主播新带{brand}", "An anchor took up {brand} in 28 days", low=1, high=1),
     )),
     Topic("category at large", "sku", ("category_growth", "category_conversion"), (
         Phrase("category_growth", "类目近 30 天挂车频次是近 90 天平均的 {v} 倍",
@@ -179,12 +172,10 @@ NEED: Final = (
         Phrase("pair_fatigue", "{who}近 28 天没带过它，观众不腻", "{Who} {have} not put it up for 28 days: nobody is tired of it", high=0),
         Phrase("pair_fatigue", "{who}近 28 天带过它 {v} 次", "{Who} put it up {v} times in 28 days", low=2),
         Phrase("pair_fatigue", "{who}近 28 天带过它", "{Who} put it up in the last 28 days", low=1, high=1),
-        Phrase("history_rank", "{who}近一年卖过它 {w} 件，在{who}带过的货里成绩第 {v}",
-               "{Who} sold {w} of it within a year: no. {v} of {whose} goods", high=50, voice=_GOODS, beside="pair_units"),
-        Phrase("history_rank", "{who}近一年卖过它 {w} 件，在带过它的主播里成绩第 {v}",
-               "{Who} sold {w} of it within a year: no. {v} of its sellers", high=50, voice=_SHORTLIST, beside="pair_units"),
-        Phrase("history_rank", "在{who}带过的货里成绩第 {v}", "No. {v} of what {who} sold before", high=50, voice=_GOODS),
-        Phrase("history_rank", "在带过它的主播里成绩第 {v}", "No. {v} of those who sold it before", high=50, voice=_SHORTLIST),
+        Phrase("history_rank", "按近期、频次与成绩，在{who}带过的货里第 {v}",
+               "No. {v} of {whose} goods by how lately, how often and how well {who} sold them", high=50, voice=_GOODS),
+        Phrase("history_rank", "按近期、频次与成绩，在带过它的主播里第 {v}",
+               "No. {v} of its sellers by how lately, how often and how well they sold it", high=50, voice=_SHORTLIST),
         *(Phrase(name, "{who}带过它", "{Who} {have} sold it before", low=1e-9) for name in _both("history")),
     )),
     *(Topic(f"past with the {level}", "pair", (f"{level}_listings", f"{level}_lift", f"{level}_last"), _past(level, zh, en))
@@ -200,25 +191,21 @@ NEED: Final = (
         Phrase("units_gap", "动销快过{who}常带的货", "It sells faster than what {who} usually {carry}", low=0.05),
         Phrase("units_gap", "动销与{who}常带的货相当", "It sells as fast as what {who} usually {carry}", low=-0.2, high=0.05),
     )),
-    Topic("event ahead", "market", ("days_to_event",), (
-        Phrase("days_to_event", "正值大促", "An event is on", high=0),
-        Phrase("days_to_event", "距下一个大促还有 {v}", "The next event is {v} away", low=1e-9, high=60, shown=days),
-    )),
     Topic("event focus", "sku", ("event_focus",), (
         Phrase("event_focus", "契合下一个大促的主推货盘", "Of the kind that the next event is for", low=1),
     )),
     Topic("sells together", "pair", (*_both("cosales"), *_both("recent_cosales")), (
         *_source("cosales", ("带{who}这些货的主播也常带它，候选中第 {v}",
-                             "Hosts who carry {whose} goods carry it too: no. {v} of the candidates"),
-                 ("带{who}这些货的主播也常带它", "Hosts who carry {whose} goods carry it too")),
+                             "Anchors who carry {whose} goods carry it too: no. {v} of the candidates"),
+                 ("带{who}这些货的主播也常带它", "Anchors who carry {whose} goods carry it too")),
         *_source("recent_cosales", ("带{who}近期这些货的主播也常带它，候选中第 {v}",
-                                    "Hosts who carry {whose} latest goods carry it too: no. {v} of the candidates"),
-                 ("带{who}近期这些货的主播也常带它", "Hosts who carry {whose} latest goods carry it too")),
+                                    "Anchors who carry {whose} latest goods carry it too: no. {v} of the candidates"),
+                 ("带{who}近期这些货的主播也常带它", "Anchors who carry {whose} latest goods carry it too")),
     )),
-    Topic("hosts alike", "pair", _both("neighbours"), _source(
+    Topic("anchors alike", "pair", _both("neighbours"), _source(
         "neighbours", ("与{who}相似的主播近 28 天开始带它，候选中第 {v}",
-                       "Hosts like {who} began selling it in the last 28 days: no. {v} of the candidates"),
-        ("与{who}相似的主播近 28 天开始带它", "Hosts like {who} began selling it in the last 28 days"))),
+                       "Anchors like {who} began selling it in the last 28 days: no. {v} of the candidates"),
+        ("与{who}相似的主播近 28 天开始带它", "Anchors like {who} began selling it in the last 28 days"))),
     Topic("crowd alike", "pair", _both("audience"), _source(
         "audience", ("{who}的人群与买家相似，候选中第 {v}", "No. {v} of the candidates by how like {whose} crowd is to its buyers"),
         ("{who}的人群与买家相似", "{Whose} crowd is like its buyers"))),
@@ -229,14 +216,14 @@ NEED: Final = (
         "category", ("在带这个类目的主播里挂车数第 {v}", "No. {v} of the anchors by listings in its category"),
         ("{who}常带这个类目", "{Who} {carry} its category")), voice=_SHORTLIST),
     Topic("popular", "sku", _both("popularity"), _source(
-        "popularity", ("近 28 天带它的主播数排第 {v}", "No. {v} by how many hosts carried it in 28 days"),
+        "popularity", ("近 28 天带它的主播数排第 {v}", "No. {v} by how many anchors carried it in 28 days"),
         ("近 28 天多位主播在带", "Carried by many in 28 days")), voice=_GOODS),
     Topic("popular", "anchor", _both("popularity"), _source(
-        "popularity", ("带货品种数在候选主播中第 {v}", "No. {v} of the anchors by how much {who} {carry}"),
+        "popularity", ("带货品种数在候选主播中第 {v}", "No. {v} of the anchors by how many SKUs they carry"),
         ("带货品种多", "{Who} {carry} a wide range")), voice=_SHORTLIST),
     Topic("taken up", "sku", _both("adoption"), _source("adoption", *_ADOPTING), voice=_GOODS),
     Topic("taken up", "anchor", _both("adoption"), _source(
-        "adoption", ("近 28 天新带商品数在候选主播中第 {v}", "No. {v} of the anchors by what {who} took up in 28 days"),
+        "adoption", ("近 28 天新带商品数在候选主播中第 {v}", "No. {v} of the anchors by how much they took up in 28 days"),
         ("近 28 天乐于上新", "{Who} took up new goods in 28 days")), voice=_SHORTLIST),
     Topic("newcomer", "pair", _both("newcomers"), _source(
         "newcomers", ("新品试卖：类目与人群对路，新品中第 {v}", "A new SKU to try: no. {v} of the new by category and crowd"),

@@ -2,7 +2,7 @@
 
 A goods list is read by an anchor, a shortlist by a brand: `{who}`, `{whose}`, `{brand}` and the verb's ending turn
 one sentence to either reader. A phrase is said only where its feature's value makes it true and fair: figures that
-belong to somebody else are told in words, and a sum over fewer than `SEVERAL` hosts is somebody's own figure.
+belong to somebody else are told in words, and a sum over fewer than `SEVERAL` anchors is somebody's own figure.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from matcher.candidates.union import Side
 
-About = Literal["anchor", "sku", "pair", "market"]
+About = Literal["anchor", "sku", "pair"]
 Language = Literal["zh", "en"]
 Shown = Callable[[float, Language], str]
 SEVERAL: Final = 3
@@ -140,7 +140,7 @@ class Topic:
 
     name: str
     about: About
-    """What is about its reader alone, or about nobody, tells no pairing of a list from another: it comes last."""
+    """Told to those in whose lists it differs: `TELLING`."""
     features: tuple[str, ...]
     phrases: tuple[Phrase, ...]
     """Those of the feature that contributes most come first; within a feature, in this order."""
