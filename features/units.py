@@ -6,6 +6,7 @@ Nothing here rounds silently and no float takes part: what cannot be said exactl
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Final, NewType
 
 from features.errors import WrongInput
@@ -125,6 +126,12 @@ def shanghai_time(instant: datetime) -> str:
     """
     microseconds(instant)  # refuses a naive datetime
     return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"
+
+
+@lru_cache(maxsize=4_096)
+def shanghai_year(instant: datetime) -> int:
+    """The calendar year in Shanghai in which `instant` lies."""
+    return shanghai_day(instant).year
 
 
 def midnight(day: date) -> datetime:

@@ -115,15 +115,6 @@ def scope_changes(
     }
 
 
-def home_events(calendar: Calendar, policy: Policy) -> list[tuple[datetime, datetime]]:
-    """The big events of the home platform."""
-    return [
-        (event.starts_at, event.ends_at)
-        for event in calendar.events
-        if event.counts_as_big_promo and event.platform == policy.home_platform
-    ]
-
-
 def _theirs(
     quotes: Iterable[Quote], calendar: Calendar, at: datetime, policy: Policy
 ) -> tuple[tuple[Theirs, ...], list[Note], set[datetime]]:
@@ -143,7 +134,7 @@ def _theirs(
             known is None or _later(quote) > _later(known)
         ):
             latest[quote.platform] = quote
-    events = home_events(calendar, policy)
+    events = [(e.starts_at, e.ends_at) for e in calendar.big_promotions(policy.home_platform)]
     theirs = tuple(_aged(latest[platform], events, at, policy) for platform in sorted(latest))
     changes |= {one.goes_stale_at for one in theirs if one.is_fresh}
     stale = [Note(Reason.STALE_QUOTE, one.quote.quote_id) for one in theirs if not one.is_fresh]

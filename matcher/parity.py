@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
-from features.units import shanghai_day
+from features.units import shanghai_year
 from matcher.cps import is_enrolled, scope_changes
 from matcher.ours import in_window, latest_of_each_audience, price_changes, stands
 from matcher.policy import Policy
@@ -91,7 +91,7 @@ def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Pol
     if not is_enrolled(dossier.enrolments, version, _RULE, at):
         return case.answer(Status.NOT_APPLICABLE, Reason.NOT_ENROLLED)
     assert version is not None
-    ours = big_promotions(calendar, policy)
+    ours = calendar.big_promotions(policy.home_platform)
     case.changes.update(t for event in ours for t in (event.starts_at, event.ends_at))
     running = [event for event in ours if event.starts_at <= at < event.ends_at]
     if not running:
@@ -126,7 +126,7 @@ def check_parity_final(
     if not bound:
         return case.answer(Status.NOT_APPLICABLE, Reason.NOT_ENROLLED)
     assert version is not None
-    ours = big_promotions(calendar, policy)
+    ours = calendar.big_promotions(policy.home_platform)
     if event not in ours:
         return case.answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
     if refused := _refused(case, version, ours, event.starts_at):
@@ -146,12 +146,6 @@ def check_parity_final(
     return _decide(case, calendar, version, event, observed, set(), is_final=True, provisional=False)
 
 
-def big_promotions(calendar: Calendar, policy: Policy) -> list[BigEvent]:
-    """Ours that count, by start."""
-    ours = [e for e in calendar.events if e.platform == policy.home_platform and e.counts_as_big_promo]
-    return sorted(ours, key=lambda event: (event.starts_at, event.event_id))
-
-
 def _moments(dossier: Dossier, event: BigEvent) -> list[datetime]:
     """Instants of the event at which an enrolment may begin to hold: each that holds at all does at one of them."""
     begun = [max(one.valid_from, one.committed_at, event.starts_at) for one in dossier.enrolments]
@@ -160,8 +154,8 @@ def _moments(dossier: Dossier, event: BigEvent) -> list[datetime]:
 
 def _refused(case: _Case, version: SkuVersion, ours: Sequence[BigEvent], moment: datetime) -> Verdict | None:
     """The calendar, then comparability."""
-    year = shanghai_day(moment).year
-    if sum(shanghai_day(event.starts_at).year == year for event in ours) != _BIG_PROMOTIONS_A_YEAR:
+    year = shanghai_year(moment)
+    if sum(shanghai_year(event.starts_at) == year for event in ours) != _BIG_PROMOTIONS_A_YEAR:
         return case.answer(Status.INDETERMINATE, Reason.CALENDAR)
     if version.channel_exclusive and not version.equivalent_sku_id:
         return case.answer(Status.NOT_APPLICABLE, Reason.NOT_COMPARABLE)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
-from features.units import shanghai_day
+from features.units import shanghai_year
 from matcher.ours import stands
 from matcher.policy import Policy
 from matcher.price import PPM, Price, effective_price, is_dearer
@@ -93,10 +93,8 @@ def find_reference(
     return Found(tuple(events), tuple(groups), missing, tuple(notes), changes)
 
 
-def _candidates(calendar: Calendar, policy: Policy) -> list[BigEvent]:
-    wanted = policy.parity.reference
-    found = [e for e in calendar.events if e.platform == wanted.platform and e.kind == wanted.kind]
-    return sorted(found, key=lambda e: (e.ends_at, e.starts_at, e.event_id))
+def _candidates(calendar: Calendar, policy: Policy) -> tuple[BigEvent, ...]:
+    return calendar.of_kind(policy.parity.reference.platform, policy.parity.reference.kind)
 
 
 def _events(
@@ -105,8 +103,8 @@ def _events(
     """The reference events, and why one that is wanted is not there."""
     candidates = _candidates(calendar, policy)
     completed = [e for e in candidates if e.ends_at <= event.starts_at][-1:]
-    year = shanghai_day(event.starts_at).year
-    same = [e for e in candidates if shanghai_day(e.starts_at).year == year][-1:]
+    year = shanghai_year(event.starts_at)
+    same = [e for e in candidates if shanghai_year(e.starts_at) == year][-1:]
     over = [e for e in same if e.ends_at <= at]
     waits = None if over else Reason.REFERENCE_NOT_YET_OBSERVED
     which = policy.parity.reference_year

@@ -1,9 +1,11 @@
 """How are promises checked at the command line? Dossiers from the store, verdicts from the rules, records kept."""
 
+import gc
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def check_all(store: Store, out: Path, event_id: str | None, at: datetime, polic
             check_one(dossier, calendar, event, at, policy)
             for dossier in tracked(load_dossiers(session, ids), "checks", total=len(ids))
         )
-        with sink(out) as file:
+        with sink(out) as file, _without_cycles():
             for batch in _batches(answers):
                 verdicts = [verdict for both in batch for verdict in both]
                 counts.update((v.rule, str(v.status), str(v.reason)) for v in verdicts)
@@ -70,6 +72,18 @@ def check_all(store: Store, out: Path, event_id: str | None, at: datetime, polic
             if not counts:
                 file.write(_frame([]))
     return counts
+
+
+@contextmanager
+def _without_cycles() -> Iterator[None]:
+    """Verdicts and dossiers refer to nothing that refers back; looking for such rings took a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def find_event(calendar: Calendar, event_id: str) -> BigEvent:

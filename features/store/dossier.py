@@ -6,6 +6,7 @@ out as it would have then. How a dossier is read from the store: `dossiers.py`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from features.store.plans import PlanRow
@@ -108,11 +109,22 @@ class BigEvent(NamedTuple):
     counts_as_big_promo: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Calendar:
-    """Every event, by start and id."""
+    """Every event, by start and id; each calendar is its own, so that what is asked of one often is kept by it."""
 
     events: tuple[BigEvent, ...] = ()
+
+    @cache  # noqa: B019 - a handful of calendars and platforms in a process
+    def big_promotions(self, platform: str) -> tuple[BigEvent, ...]:
+        """Those of a platform that count, by start."""
+        return tuple(e for e in self.events if e.platform == platform and e.counts_as_big_promo)
+
+    @cache  # noqa: B019 - as above
+    def of_kind(self, platform: str, kind: str) -> tuple[BigEvent, ...]:
+        """Those of a kind, by end."""
+        found = [e for e in self.events if e.platform == platform and e.kind == kind]
+        return tuple(sorted(found, key=lambda e: (e.ends_at, e.starts_at, e.event_id)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlmodel import Session
 
 from features.errors import UnknownId
-from features.store.db import read_rows
+from features.store.db import read_rows, read_rows_of
 from features.store.dossier import (
     BigEvent,
     Calendar,
@@ -143,12 +143,11 @@ def _versions(session: Session, ids: Sequence[str], at: Instants) -> dict[str, l
 def _plans(session: Session, ids: Sequence[str], at: Instants) -> dict[str, list[PlanRow]]:
     """By each SKU that a plan ever named: all the plan's versions, for they say until when it was whose."""
     of_plan: defaultdict[str, list[PlanRow]] = defaultdict(list)
-    names, parameters = _listed(ids)
-    rows = read_rows(
+    rows = read_rows_of(
         session,
-        f"SELECT {_PLAN} FROM plans WHERE plan_id IN (SELECT plan_id FROM plans WHERE sku_id IN ({names}))"  # noqa: S608 - our names
+        f"SELECT {_PLAN} FROM plans WHERE plan_id IN (SELECT plan_id FROM plans WHERE sku_id IN (:ids))"  # noqa: S608 - our names
         " ORDER BY plan_id, known_at",
-        parameters,
+        ids,
     )
     for plan_id, known_at, sku_id, kind, ppm, a, b, status, anchors, fee in rows:
         of_plan[plan_id].append(
@@ -193,13 +192,12 @@ def _quote(columns: Sequence[Any], at: Instants, retracted: "_Retracted") -> Quo
 def _offers(
     session: Session, ids: Sequence[str], at: Instants, retracted: "_Retracted"
 ) -> dict[str, list[Offer]]:
-    names, parameters = _listed(ids)
     promotions: defaultdict[str, list[Promotion]] = defaultdict(list)
-    rows = read_rows(
+    rows = read_rows_of(
         session,
         f"SELECT {_PROMOTION} FROM offer_promotions p JOIN offers o ON o.offer_id = p.offer_id"  # noqa: S608 - our names
-        f" WHERE o.sku_id IN ({names}) ORDER BY p.offer_id, p.promotion_id",
-        parameters,
+        f" WHERE o.sku_id IN (:ids) ORDER BY p.offer_id, p.promotion_id",
+        ids,
     )
     for offer_id, id_, layer, kind, fen, ppm, least, cap, n, group, a, b in rows:
         promotions[offer_id].append(
@@ -252,14 +250,8 @@ def _retracted(session: Session, at: Instants) -> "_Retracted":
 
 def _of(session: Session, table: str, columns: str, ids: Sequence[str]) -> list[Sequence[Any]]:
     """Rows of these SKUs, by the two columns named first: the SKU, and what tells its rows apart."""
-    names, parameters = _listed(ids)
-    return read_rows(
+    return read_rows_of(
         session,
-        f"SELECT {columns} FROM {table} WHERE sku_id IN ({names}) ORDER BY 1, 2",  # noqa: S608 - our names
-        parameters,
+        f"SELECT {columns} FROM {table} WHERE sku_id IN (:ids) ORDER BY 1, 2",  # noqa: S608 - our names
+        ids,
     )
-
-
-def _listed(ids: Sequence[str]) -> tuple[str, dict[str, str]]:
-    parameters = {f"id{k}": id_ for k, id_ in enumerate(ids)}
-    return ", ".join(f":{name}" for name in parameters), parameters
