@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from api.commands.checking import Counts
-from api.commands.printing import answer_console
+from api.commands.console import answer_console
 from features.store.dossier import Dossier
 from features.store.records import ShownVerdict
 from features.units import SHANGHAI, Fen, Ppm, percent, yuan

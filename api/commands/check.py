@@ -51,6 +51,7 @@ def check_promises(
 ) -> None:
     """The CPS floor and price parity: verdict, evidence, and what would make it pass."""
     from api.commands import accounts, checking
+    from api.commands.stores import open_known_store
     from features.store.db import reading
     from matcher.policy import read_policy
 
@@ -59,7 +60,7 @@ def check_promises(
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
     instant = datetime.now(UTC) if at is None else options.read_instant(at)
-    store = options.open_store(settings)
+    store = open_known_store(settings)
     try:
         if out is not None:
             counts = checking.check_all(store, out, event, instant, decided)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from api.commands.options import Database, Home, Json, Policy, open_store
+from api.commands.options import Database, Home, Json, Policy
+from api.commands.stores import open_known_store
 from features.settings import read_settings
 from features.units import SHANGHAI
 
@@ -25,7 +26,7 @@ def retract_observation(
     from features.store.records import retract
 
     settings = read_settings(database_url=database, home=home, policy=policy)
-    store = open_store(settings)
+    store = open_known_store(settings)
     try:
         with writing(store) as session:
             since = retract(session, table, key, reason=reason, source="operator", at=datetime.now(UTC))
