@@ -6,6 +6,8 @@ the best page is found exactly, by one pass over the candidates in that order: e
 next place. What follows the page is made the same way from the rest.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from features.kernels import F64, I64, jit
@@ -17,16 +19,40 @@ MOST_WEIGHED = 120
 _DISCOUNT = 1.0 / np.log2(np.arange(2, N_PLACES + 2))
 
 
-def balanced_scores(uptake: F64, gmv: F64, taken_by_rank: F64, weight: float) -> F64:
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """How likely is it that a candidate is taken up? A logistic curve of its place and its score, learnt on the early window."""
+
+    coefficients: tuple[float, ...] = (-0.7, -1.0, 0.0, 0.0, 0.0)
+    """Of what `standing` says."""
+
+    def of(self, uptake: F64) -> F64:
+        """(n,) for the uptake scores of a list's candidates; never rising from rank to rank."""
+        if not len(uptake):
+            return np.zeros(0)
+        order = np.argsort(-uptake, kind="stable")
+        logit = (standing(uptake)[order] * np.array(self.coefficients)).sum(axis=1)
+        chance = np.empty(len(uptake))
+        chance[order] = np.minimum.accumulate(1.0 / (1.0 + np.exp(-np.clip(logit, -40.0, 40.0))))
+        return chance
+
+
+def standing(uptake: F64) -> F64:
+    """(n, 5): 1, log of the place and its square, the score above the mean of the best twenty, the score."""
+    rank = np.empty(len(uptake))
+    rank[np.argsort(-uptake, kind="stable")] = np.arange(len(uptake))
+    place = np.log(rank + 2.0)
+    best = np.sort(uptake)[-PAGE:]
+    return np.column_stack([np.ones(len(uptake)), place, place**2, uptake - best.mean(), uptake])
+
+
+def balanced_scores(uptake: F64, gmv: F64, chance: F64, weight: float) -> F64:
     """Scores that put the candidates in the balanced order, (n,): uptake's own, never rising from place to place.
 
-    `gmv`: expected, any unit, >= 0. `taken_by_rank`: chance that the candidate of each uptake rank is taken up,
-    falling; ranks beyond its end count as its last.
+    `gmv`: expected, any unit, >= 0. `chance`: of being taken up, never rising from one uptake rank to the next.
     """
     n = len(uptake)
     by_uptake = np.argsort(-uptake, kind="stable")
-    chance = np.empty(n)
-    chance[by_uptake] = taken_by_rank[np.minimum(np.arange(n), len(taken_by_rank) - 1)]
     order = np.empty(0, np.int64)
     waiting = by_uptake
     most = float(np.sort(gmv)[-PAGE:].sum())

@@ -7,7 +7,7 @@ value, each standardised within the list.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from features.catalogue import NAMES, fingerprint
 from features.errors import WrongInput
 from features.kernels import F32, F64, I64
-from matcher.balance import balanced_scores
+from matcher.balance import Chances, balanced_scores
 from matcher.candidates.union import Side
 from matcher.outcome import Outcome
 from matcher.ranker import Ranker
@@ -23,7 +23,6 @@ from matcher.ranker import Ranker
 Objective = Literal["balanced", "fit", "gmv", "commission"]
 OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
 _NO_RATE_LOG: Final = -20.0
-_TAKEN: Final = tuple(round(0.5 / (rank + 2), 6) for rank in range(50))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,9 @@ class Balance:
 
     weight: float = 0.15
     """Of a page's expected DCG of uptake beside its share of the attainable GMV."""
-    taken: tuple[float, ...] = _TAKEN
-    """Chance that the candidate of each uptake rank is taken up, falling."""
-    taken_new: tuple[float, ...] = _TAKEN
+    chances: Chances = field(default_factory=Chances)
+    """Of being taken up."""
+    chances_new: Chances = field(default_factory=Chances)
     """The same in lists of new pairs."""
 
 
@@ -55,7 +54,10 @@ class Mix:
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `asdict`."""
         sides = {
-            side: Balance(plain[side]["weight"], tuple(plain[side]["taken"]), tuple(plain[side]["taken_new"]))
+            side: Balance(
+                plain[side]["weight"],
+                *(Chances(tuple(plain[side][name]["coefficients"])) for name in ("chances", "chances_new")),
+            )
             for side in ("goods", "shortlist")
         }
         return cls(value_ranker=plain["value_ranker"], **sides)
@@ -95,8 +97,9 @@ class Model:
         if objective == "commission":
             return value + np.where(rate_ppm > 0, np.log(np.maximum(rate_ppm, 1) / 1e6), _NO_RATE_LOG)
         balance = self.mix.balance(side)
-        taken = np.array(balance.taken_new if new_only else balance.taken)
-        return balanced_scores(self.uptake(side).score(matrix), np.exp(value), taken, balance.weight)
+        uptake = self.uptake(side).score(matrix)
+        chance = (balance.chances_new if new_only else balance.chances).of(uptake)
+        return balanced_scores(uptake, np.exp(value), chance, balance.weight)
 
     def value(self, side: Side, matrix: F32, unit_gmv_fen: F64) -> F64:
         """Log of expected GMV in yuan, (n,)."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from sqlalchemy import Engine as Store
 
@@ -45,7 +46,9 @@ def test_a_list_is_of_candidates_without_repeats_and_in_order(
 
 def test_an_id_that_nobody_knows_is_named(trained: Trained) -> None:
     for side, name in (("goods", "anchor"), ("shortlist", "SKU")):
-        with pytest.raises(UnknownId, match=f"{name} 'nobody' was not known at 2026-10-21 16:00 UTC"):
+        with pytest.raises(
+            UnknownId, match=rf"{name} 'nobody' was not known at 2026-10-22 00:00 \(Shanghai\)"
+        ):
             trained.engine.row(side, "nobody")  # type: ignore[arg-type]
     with pytest.raises(UnknownId, match="brand 'nobody' had no SKU"):
         trained.engine.rows_of_brand("nobody")
@@ -168,3 +171,15 @@ def test_objectives_order_the_same_candidates_differently(trained: Trained) -> N
         for objective in OBJECTIVES
     }
     assert len({tuple(rows) for rows in lists.values()}) == len(OBJECTIVES)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_line_names_the_sku_and_the_anchor_as_the_snapshot_knows_them(trained: Trained, side: Side) -> None:
+    shelf, roster = trained.world.snapshot.shelf.rows, trained.world.snapshot.roster.rows
+    owner = trained.engine.owners(ListRequest(side, 0, 1))[0]
+    for line in trained.engine.answer(ListRequest(side, owner, 5)).pairings:
+        sku = shelf.filter(pl.col("sku_id") == line.sku_id).row(0, named=True)
+        anchor = roster.filter(pl.col("anchor_id") == line.anchor_id).row(0, named=True)
+        told = (line.title, line.brand_id, line.category, line.list_price_fen)
+        assert told == tuple(sku[name] for name in ("title", "brand_id", "category", "list_price_fen"))
+        assert (line.anchor_name, line.tier) == (anchor["name"], anchor["tier"])

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from features.kernels import F64, I64, Bools
-from matcher.balance import PAGE, balanced_scores
+from matcher.balance import PAGE, Chances, balanced_scores, standing
 from matcher.candidates.union import Side
 from matcher.engine import Engine
 from matcher.model import Balance, Mix, Model
@@ -21,7 +23,7 @@ WEIGHTS: Final = (0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.18, 0.2, 0.22, 0.25, 0.3,
 UPTAKE_KEPT: Final = 0.91
 """`balanced` may give up a tenth of either objective; a hundredth is kept back for the weeks to come."""
 N_OWNERS: Final = 250
-N_RANKS: Final = 100
+N_RANKS: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,13 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
     lists = _replayed(engine, graded, side, new_only=False)
     if not lists:
         return Balance(), {}
-    taken, taken_new = _taken(lists), _taken(_replayed(engine, graded, side, new_only=True))
+    chances, chances_new = _chances(lists), _chances(_replayed(engine, graded, side, new_only=True))
     most_taken = float(np.mean([_ndcg(one, one.uptake) for one in lists]))
     most_brought = sum(_brought(one, one.gmv) for one in lists)
     report: dict[str, Any] = {}
     chosen: float | None = None
     for weight in WEIGHTS:
-        scores = [balanced_scores(one.uptake, one.gmv, np.array(taken), weight) for one in lists]
+        scores = [balanced_scores(one.uptake, one.gmv, chances.of(one.uptake), weight) for one in lists]
         kept = [_ndcg(one, score) for one, score in zip(lists, scores, strict=True)]
         brought = [_brought(one, score) for one, score in zip(lists, scores, strict=True)]
         taken_kept = float(np.mean(kept)) / max(most_taken, 1e-12)
@@ -96,7 +98,7 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
         if chosen is None and taken_kept >= UPTAKE_KEPT:
             chosen = weight
     chosen = WEIGHTS[-1] if chosen is None else chosen
-    return Balance(chosen, taken, taken_new), report | {"chosen": chosen}
+    return Balance(chosen, chances, chances_new), report | {"chosen": chosen}
 
 
 def _replayed(engine: Engine, graded: Graded, side: Side, *, new_only: bool) -> Sequence[_List]:
@@ -128,15 +130,18 @@ def _replayed(engine: Engine, graded: Graded, side: Side, *, new_only: bool) -> 
     return lists
 
 
-def _taken(lists: Sequence[_List]) -> tuple[float, ...]:
-    """Share of relevant rows at each uptake rank, made to fall."""
-    seen, hits = np.zeros(N_RANKS), np.zeros(N_RANKS)
-    for one in lists:
-        order = np.argsort(-one.uptake, kind="stable")[:N_RANKS]
-        seen[: len(order)] += 1
-        hits[: len(order)] += one.hit[order]
-    shares = np.minimum.accumulate((hits + 0.5) / (seen + 1.0))
-    return tuple(round(float(share), 6) for share in shares)
+def _chances(lists: Sequence[_List]) -> Chances:
+    """A logistic curve through what came of the first candidates of each list; the usual one where all are alike."""
+    firsts = [np.argsort(-one.uptake, kind="stable")[:N_RANKS] for one in lists]
+    hit = np.concatenate(
+        [one.hit[first] for one, first in zip(lists, firsts, strict=True)] or [np.zeros(0, bool)]
+    )
+    if not hit.any() or hit.all():
+        return Chances()
+    rows = np.concatenate([standing(one.uptake)[first] for one, first in zip(lists, firsts, strict=True)])
+    with threadpool_limits(limits=1, user_api="blas"):
+        fitted = LogisticRegression(C=10.0, max_iter=500, fit_intercept=False).fit(rows, hit)
+    return Chances(tuple(round(float(one), 6) for one in fitted.coef_[0]))
 
 
 def _ndcg(one: _List, scores: F64) -> float:

@@ -6,6 +6,7 @@ chose, on all mature origins: fresher than what was judged, and made from no cho
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final, get_args
@@ -26,7 +27,7 @@ from matcher.registry import Gate, Provenance
 from matcher.world import World, build_world
 from training.dataset import ListingRows, Queries, draw_listings, draw_queries, joined, joined_listings
 from training.figures import plain
-from training.fit import compare_settings, fit_uptake, fit_value
+from training.fit import Grown, compare_settings, fit_uptake, fit_value
 from training.gate import Decision, judge
 from training.labels import grade, read_outcomes
 from training.mixing import choose_mix
@@ -93,7 +94,8 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     chosen: _Chosen | None = None
     lacking = _lacking(drawn, split)
     if stop_world is not None and lacking is None:
-        twin, settings = _twin(drawn, split, recipe, say, report)
+        say("forests, compared on the early window", 0.5)
+        twin, settings = _twin(drawn, split, recipe, threads, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
         mix, report["mix"] = choose_mix(
             early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
@@ -112,9 +114,10 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
                 most_owners=recipe.judged_owners,
                 threads=threads,
             )
-    best = best_source({side: replays[side, False] for side in SIDES}, judge_world)
+    best = best_source(replays, judge_world)
     decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
-    model = _grow_all(drawn, split, chosen, recipe, say) if chosen is not None else None
+    say("the published forests", 0.84)
+    model = _grow_all(drawn, split, chosen, recipe, threads) if chosen is not None else None
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
@@ -150,56 +153,62 @@ def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
 
 
 def _twin(
-    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, say: Say, report: dict[str, Any]
+    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, report: dict[str, Any]
 ) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
-    """Grow on the fit window, stop and choose by the early one."""
+    """Grow on the fit window, stop and choose by the early one; forests side by side, each on one thread."""
     assert split.stop is not None
     early = drawn[split.stop]
-    settings: dict[Side, tuple[ForestSetting, int]] = {}
-    rankers = {}
-    for place, side in enumerate(SIDES):
-        say(f"forests for {side}, compared on the early window", 0.5 + 0.08 * place)
-        fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
-        grown, setting, report[f"settings_{side}"] = compare_settings(
-            fit, joined(early.queries[side]), recipe
-        )
-        rankers[side] = grown.ranker
-        settings[side] = (setting, grown.rounds)
-    say("value and outcomes", 0.66)
     listings = joined_listings([drawn[origin].listings for origin in split.fit])
-    model = Model(
-        version="twin",
-        goods_uptake=rankers["goods"],
-        shortlist_uptake=rankers["shortlist"],
-        goods_value=_value(listings, recipe),
-        outcome=fit_outcome(listings, early.listings, recipe),
-        mix=Mix(),
-    )
-    return model, settings
+
+    def compare(side: Side) -> tuple[Grown, ForestSetting, list[Mapping[str, Any]]]:
+        fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
+        return compare_settings(fit, joined(early.queries[side]), recipe)
+
+    with ThreadPoolExecutor(threads) as pool:
+        compared = {side: pool.submit(compare, side) for side in SIDES}
+        outcome = pool.submit(fit_outcome, listings, early.listings, recipe)
+        value = pool.submit(_value, listings, recipe)
+        grown = {side: one.result() for side, one in compared.items()}
+        model = Model(
+            version="twin",
+            goods_uptake=grown["goods"][0].ranker,
+            shortlist_uptake=grown["shortlist"][0].ranker,
+            goods_value=value.result(),
+            outcome=outcome.result(),
+            mix=Mix(),
+        )
+    report |= {f"settings_{side}": figures for side, (_, _, figures) in grown.items()}
+    return model, {side: (setting, best.rounds) for side, (best, setting, _) in grown.items()}
 
 
-def _grow_all(drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, say: Say) -> Model:
+def _grow_all(
+    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int
+) -> Model:
     """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
-    rankers = {}
-    for place, side in enumerate(SIDES):
-        say(f"the published forest for {side}", 0.84 + 0.05 * place)
-        setting, rounds = chosen.settings[side]
-        rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
-        rankers[side] = fit_uptake(rows, recipe, setting, rounds=rounds).ranker
-    say("the published value and outcomes", 0.95)
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
     assert split.judge is not None
+    newest = drawn[split.judge].listings
     ends = split.judge - recipe.label_days * DAY_US
     before = [origin for origin in split.everything if origin <= ends] or split.fit
     older = joined_listings([drawn[origin].listings for origin in before])
-    return Model(
-        version="unpublished",
-        goods_uptake=rankers["goods"],
-        shortlist_uptake=rankers["shortlist"],
-        goods_value=_value(everything, recipe) if chosen.mix.value_ranker else None,
-        outcome=fit_outcome(older, drawn[split.judge].listings, recipe),
-        mix=chosen.mix,
-    )
+
+    def grow(side: Side) -> Ranker:
+        setting, rounds = chosen.settings[side]
+        rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
+        return fit_uptake(rows, recipe, setting, rounds=rounds).ranker
+
+    with ThreadPoolExecutor(threads) as pool:
+        rankers = {side: pool.submit(grow, side) for side in SIDES}
+        outcome = pool.submit(fit_outcome, older, newest, recipe)
+        value = pool.submit(_value, everything, recipe) if chosen.mix.value_ranker else None
+        return Model(
+            version="unpublished",
+            goods_uptake=rankers["goods"].result(),
+            shortlist_uptake=rankers["shortlist"].result(),
+            goods_value=None if value is None else value.result(),
+            outcome=outcome.result(),
+            mix=chosen.mix,
+        )
 
 
 def _value(listings: ListingRows, recipe: Recipe) -> Ranker | None:

@@ -64,9 +64,6 @@ class Recipe:
     outcome_leaves: int = 31
     outcome_rounds: int = 300
     seed: int = 20_110
-    forest_threads: int = 2
-    """On which forests are grown. LightGBM's sums differ in the last bit with another number, so that it makes a model
-    what it is and is not the machine's to choose."""
     gate_tolerance: float = 0.0
     """How far, in NDCG@10, the whole matcher may stay behind the best single source and still serve."""
     lightgbm: Mapping[str, Any] = field(
