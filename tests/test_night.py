@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from api.commands.nightly import record
+from api.commands.nightly import print_night, record
 from api.commands.opening import open_list_engine
+from features.catalogue import SOURCES
 from features.facts import Facts
 from features.settings import read_settings
 from features.units import DAY_US, microseconds, midnight
 from matcher.registry import champion, list_versions, load_manifest, newest_serving, rollback
-from trained import SMALL, Trained, small_night
+from trained import SIDES, SMALL, Trained, small_night
 from training.gate import judge
 from training.mixing import UPTAKE_KEPT, WEIGHTS
 from training.nightly import Night
-from training.replay import Query, Replay
+from training.replay import Query, Replay, best_source
 from training.split import split_time, suited
 
 OURS_FIRST = {"ours": [1, 2, 3], "popularity": [9, 8, 1]}
@@ -76,8 +79,18 @@ def test_a_challenger_that_loses_is_published_but_does_not_serve(
 ) -> None:
     assert not lost.decision.passed
     assert all("is behind" in reason for reason in lost.decision.reasons)
+    assert all(
+        reason.endswith("over all and new pairs together; the tolerance is -1.0000")
+        for reason in lost.decision.reasons
+    )
     said = record(lost, tmp_path, now=midnight(trained.market.as_of))
     assert said["serving"] == f"source:{lost.best_source['goods']}"
+    printed = Console(width=200, record=True, file=StringIO())
+    print_night(lost, said, printed)
+    assert (
+        f"gate: refused: model {said['version']} is kept in the registry and does not serve; goods by "
+        f"source:{lost.best_source['goods']}, shortlists by source:{lost.best_source['shortlist']}"
+    ) in printed.export_text()
     assert champion(tmp_path) is None
     assert newest_serving(tmp_path, trained.market.as_of) is None
     settings = read_settings(database_url=trained.url, home=tmp_path)
@@ -172,6 +185,32 @@ def test_the_gate_takes_all_pairs_and_new_pairs_of_a_direction_together() -> Non
     assert judge(
         {("goods", False): behind, ("goods", True): ahead}, replace(SMALL, gate_tolerance=0.0)
     ).passed
+
+
+def test_the_gate_and_the_best_source_go_by_the_same_pooled_figures_and_these_are_told(
+    trained: Trained,
+) -> None:
+    everything = replayed({"ours": [1], "popularity": [1], "cosales": [9, 1]}, n=2)
+    new = replayed({"ours": [1], "popularity": [9, 8], "cosales": [1]}, n=4)
+    replays = {("goods", False): everything, ("goods", True): new}
+    judged = judge(replays, SMALL).figures["goods, all and new pairs together"]  # type: ignore[arg-type]
+    assert judged["queries"] == 6
+    means = {name: row["ndcg10"] for name, row in judged["systems"].items()}
+    assert means == pytest.approx(
+        {"ours": 1, "popularity": 1 / 3, "cosales": (2 * 0.63093 + 4) / 6}, abs=1e-4
+    )
+    of_two = replace(
+        trained.world, sources={name: trained.world.sources[name] for name in ("popularity", "cosales")}
+    )
+    assert best_source(replays, of_two) == {"goods": "cosales"}  # type: ignore[arg-type]
+    assert best_source({("goods", False): everything}, of_two) == {"goods": "popularity"}
+
+
+def test_the_best_source_of_a_night_is_first_of_the_figures_that_decide(trained: Trained) -> None:
+    for side in SIDES:
+        systems = trained.night.decision.figures[f"{side}, all and new pairs together"]["systems"]
+        sources = {name: systems[name]["ndcg10"] for name in SOURCES}
+        assert sources[trained.night.best_source[side]] == max(sources.values())
 
 
 def test_the_gate_refuses_where_nothing_could_be_judged() -> None:

@@ -113,3 +113,19 @@ def test_a_recipe_that_fits_is_kept_and_another_made_shorter_until_it_does(one_l
 
 def test_where_no_recipe_fits_it_stays_as_it_was(one_listing: Facts) -> None:
     assert suited(reaching_back(one_listing, 30), FAST) == FAST
+
+
+@pytest.mark.parametrize("recipe", [FAST, Recipe()])
+@pytest.mark.parametrize(("days", "is_enough"), [(69.9, False), (70, True)])
+def test_ten_weeks_are_the_least_that_three_windows_can_be_made_of(
+    one_listing: Facts, recipe: Recipe, days: float, is_enough: bool
+) -> None:
+    """The README says so."""
+    facts = reaching_back(one_listing, days)
+    assert (len(split_time(facts, suited(facts, recipe)).fit) >= FEWEST_FIT_ORIGINS) == is_enough
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(185.9, False), (186, True)])
+def test_the_whole_recipe_takes_186_days(one_listing: Facts, days: float, is_kept: bool) -> None:
+    """The README says so."""
+    assert (suited(reaching_back(one_listing, days), Recipe()) == Recipe()) == is_kept

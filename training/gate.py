@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, Final
 
 from matcher.candidates.union import Side
 from training.metrics import interval, paired
 from training.recipe import Recipe
-from training.replay import OURS, Replay
+from training.replay import OURS, Replay, pooled
+
+DECIDES: Final = "all and new pairs together"
+"""By which figures a direction is refused, and its best source is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,20 @@ def judge(replays: Mapping[tuple[Side, bool], Replay], recipe: Recipe) -> Decisi
     """
     reasons: list[str] = []
     figures: dict[str, Any] = {}
-    for side in dict.fromkeys(side for side, _ in replays):
-        kinds = {
-            new_only: played for (of, new_only), played in replays.items() if of == side and played.queries
-        }
-        for new_only, played in kinds.items():
-            figures[f"{side}, {'new' if new_only else 'all'} pairs"] = _figures(played)
-        for system in next(iter(kinds.values())).systems() if kinds else ():
-            ours, theirs = (
-                np.concatenate([played.ndcg(name) for played in kinds.values()]) for name in (OURS, system)
-            )
+    for side, together in pooled(replays).items():
+        for (of, new_only), played in replays.items():
+            if of == side and played.queries:
+                figures[f"{side}, {'new' if new_only else 'all'} pairs"] = _figures(played)
+        if together.queries:
+            figures[f"{side}, {DECIDES}"] = _figures(together)
+        for system in together.systems():
+            ours, theirs = together.ndcg(OURS), together.ndcg(system)
             difference, low, high = paired(ours, theirs)
             if difference < -recipe.gate_tolerance:
                 reasons.append(
                     f"{side}: NDCG@10 {ours.mean():.4f} is behind {system}'s {theirs.mean():.4f} "
-                    f"({difference:+.4f}, {low:+.4f} to {high:+.4f})"
+                    f"({difference:+.4f}, {low:+.4f} to {high:+.4f}) over all and new pairs together; "
+                    f"the tolerance is {recipe.gate_tolerance:.4f}"
                 )
     if not figures:
         reasons.append("nothing could be judged: no query of the judge window came to anything")

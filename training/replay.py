@@ -123,10 +123,19 @@ def _query(
     return Query(owner, relevant, int(np.isin(relevant, found.rows).sum()), lists)
 
 
-def best_source(replays: Mapping[Side, Replay], world: World) -> dict[Side, str]:
-    """The source with the highest mean NDCG@10 in each direction; popularity where nothing was replayed."""
+def pooled(replays: Mapping[tuple[Side, bool], Replay]) -> dict[Side, Replay]:
+    """Each direction's queries over all pairs and over new pairs taken together, as one replay: what decides."""
+    together: dict[Side, Replay] = {}
+    for (side, _), played in replays.items():
+        before = together[side].queries if side in together else ()
+        together[side] = Replay(side, [*before, *played.queries])
+    return together
+
+
+def best_source(replays: Mapping[tuple[Side, bool], Replay], world: World) -> dict[Side, str]:
+    """The source with the highest pooled mean NDCG@10 in each direction; popularity where nothing was replayed."""
     best: dict[Side, str] = {}
-    for side, played in replays.items():
+    for side, played in pooled(replays).items():
         if not played.queries:
             best[side] = "popularity"
             continue

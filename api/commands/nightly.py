@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from api.commands import options
+from api.commands.console import answer_console
 from api.commands.progress import step_bar
+from api.commands.stores import require_store, store_name
 from features.errors import GateRefused, WrongInput
 from features.settings import read_settings
 from features.units import midnight, shanghai_day
@@ -37,10 +39,13 @@ def nightly(
     decided = read_policy(settings.policy)
     now = datetime.now(UTC)
     day = options.read_day(as_of) or shanghai_day(now)
+    require_store(settings)
     options.check_home(settings.home)
     facts = read_facts(settings, midnight(day))
     if not len(facts.listings.at_us):
-        raise WrongInput(f"the store knows no listing from before {day}; run matcher ingest first")
+        raise WrongInput(
+            f"the store {store_name(settings)} knows no listing from before {day}; `matcher ingest` brings them"
+        )
     with step_bar() as say:
         recipe = FAST if fast else Recipe()
         night = run_night(facts, policy=decided, recipe=recipe, threads=settings.threads, say=say)
@@ -68,6 +73,7 @@ def record(night: "Night", home: Path, *, now: datetime) -> dict[str, Any]:
         "passed": night.decision.passed,
         "reasons": list(night.decision.reasons),
         "serving": serving.version if serving is not None else f"source:{night.best_source['goods']}",
+        "best_source": dict(night.best_source),
         "judged": manifest.metrics.get("judged"),
         "outcome": plain(night.report.get("outcome")),
     }
@@ -75,11 +81,13 @@ def record(night: "Night", home: Path, *, now: datetime) -> dict[str, Any]:
 
 def print_night(night: "Night", said: dict[str, Any], console: Console | None = None) -> None:
     """The judge window's figures, the outcome's calibration, and what serves now."""
+    from training.gate import DECIDES
     from training.outcome_fit import calibration_table
 
-    console = console or Console()
+    console = console or answer_console()
     for kind, figures in night.decision.figures.items():
-        table = Table(title=f"judge window: {kind} ({figures['queries']} queries)")
+        decides = "; the gate decides by this" if kind.endswith(DECIDES) else ""
+        table = Table(title=f"judge window: {kind} ({figures['queries']} queries{decides})")
         table.add_column("system")
         for column in ("NDCG@10", "95 % interval", "ours ahead by"):
             table.add_column(column, justify="right")
@@ -95,5 +103,19 @@ def print_night(night: "Night", said: dict[str, Any], console: Console | None = 
         console.print(table)
     if report := night.report.get("outcome"):
         console.print(calibration_table(report))
-    verdict = "passed" if night.decision.passed else "refused"
-    console.print(f"gate: {verdict}; published {said['version']}; serving {said['serving']}")
+    console.print(_verdict(night, said))
+
+
+def _verdict(night: "Night", said: dict[str, Any]) -> str:
+    """What became of the model, and what serves each direction."""
+    if night.decision.passed:
+        return f"gate: passed; published {said['version']}; serving {said['serving']}"
+    kept = (
+        "no model was made"
+        if night.model is None
+        else f"model {said['version']} is kept in the registry and does not serve"
+    )
+    if not said["serving"].startswith("source:"):
+        return f"gate: refused: {kept}; serving goes on with {said['serving']}"
+    goods, shortlists = (said["best_source"][side] for side in ("goods", "shortlist"))
+    return f"gate: refused: {kept}; goods by source:{goods}, shortlists by source:{shortlists}"

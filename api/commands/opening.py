@@ -6,15 +6,16 @@ the one that would have done best on the newest window that is over.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import get_args
 
-from api.commands.options import open_store
+from api.commands.stores import open_known_store, store_name
 from features.errors import WrongInput
 from features.facts import Facts, load_facts
 from features.settings import Settings
 from features.snapshot import take_snapshot
 from features.store.db import reading
-from features.units import from_microseconds, midnight, shanghai_day
+from features.units import from_microseconds, midnight, shanghai_day, shanghai_time
 from matcher.candidates.union import Side
 from matcher.engine import Engine, build_engine
 from matcher.model import Model
@@ -23,7 +24,7 @@ from matcher.registry import Manifest, champion, list_versions, load_manifest, n
 from matcher.world import build_world
 from training.labels import grade, read_outcomes
 from training.recipe import Recipe
-from training.replay import best_source, replay
+from training.replay import Replay, best_source, replay
 from training.split import split_time
 
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -35,15 +36,28 @@ def open_list_engine(settings: Settings, as_of: date | None) -> Engine:
     facts = read_facts(settings, at)
     if not len(facts.sku_ids) or not len(facts.anchor_ids):
         raise WrongInput(
-            f"the store knows no SKU or no anchor before {at:%Y-%m-%d}; run matcher ingest first"
+            f"the store {store_name(settings)} knows no SKU or no anchor before {shanghai_time(at)}; "
+            "`matcher ingest` fills it"
         )
     manifest = champion(settings.home) if as_of is None else newest_serving(settings.home, as_of)
     return engine_of(facts, settings, read_policy(settings.policy), manifest)
 
 
+def why_no_model(home: Path, as_of: date | None) -> str:
+    """What keeps a source in the place of a model, in words: nothing there, nothing in time, or nothing that passed."""
+    versions = list_versions(home)
+    if not versions:
+        return f"none is in {home}"
+    if as_of is not None and not (versions := [v for v in versions if v[:8] <= f"{as_of:%Y%m%d}"]):
+        return f"no model's data in {home} end by {as_of}"
+    if as_of is None and any(load_manifest(home, version).gate.passed for version in versions):
+        return f"none in {home} was promoted"
+    return f"the gate refused {versions[-1]}"
+
+
 def read_facts(settings: Settings, at: datetime) -> Facts:
     """What the settings' store knew at an instant."""
-    store = open_store(settings)
+    store = open_known_store(settings)
     try:
         with reading(store) as session:
             return load_facts(session, as_of=at)
@@ -75,12 +89,13 @@ def fallback_sources(facts: Facts, settings: Settings, policy: Policy) -> Mappin
     world = build_world(take_snapshot(facts, origin), policy, threads=settings.threads)
     engine = build_engine(world, None, dict.fromkeys(SIDES, "popularity"))
     outcomes = read_outcomes(facts, world.snapshot, recipe.label_days)
-    replays = {}
+    replays: dict[tuple[Side, bool], Replay] = {}
     for side in SIDES:
         graded = grade(
             outcomes, side, world.n_owners(side), world.n_owners("shortlist" if side == "goods" else "goods")
         )
-        replays[side] = replay(
-            engine, graded, side, new_only=False, most_owners=300, threads=settings.threads
-        )
+        for new_only in (False, True):
+            replays[side, new_only] = replay(
+                engine, graded, side, new_only=new_only, most_owners=300, threads=settings.threads
+            )
     return best_source(replays, world)

@@ -1,0 +1,90 @@
+"""Which store is meant, is there one, and does it hold a pretend market?
+
+Where `matcher demo` has put its simulated market, it leaves a file `simulated` in the home and beside a SQLite store,
+each line the name of a store: what is imported into that store afterwards mixes with people who do not exist.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from api.commands.options import open_store
+from features.errors import WrongInput
+from features.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+MARKER: Final = "simulated"
+
+
+def open_known_store(settings: Settings) -> "Engine":
+    """The store that the settings name, for a reader: a SQLite file that is not there is not made."""
+    require_store(settings)
+    return open_store(settings)
+
+
+def require_store(settings: Settings) -> None:
+    """Refuse a SQLite store that is not there."""
+    file = _sqlite_file(settings)
+    if file is not None and not file.exists():
+        raise WrongInput(f"no store at {file}; `matcher ingest` makes one")
+
+
+def store_name(settings: Settings) -> str:
+    """The store in a message: its file, or its URL without the password."""
+    from sqlalchemy.engine import make_url
+
+    file = _sqlite_file(settings)
+    return str(file) if file is not None else make_url(settings.database_url).render_as_string()
+
+
+def mark_simulated(settings: Settings) -> None:
+    """Remember that the store holds a simulated market."""
+    for marker in _markers(settings):
+        if store_name(settings) not in _marked(marker):
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            with marker.open("a", encoding="utf-8") as opened:
+                opened.write(f"{store_name(settings)}\n")
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether the store is there and `matcher demo` has filled it."""
+    file = _sqlite_file(settings)
+    if file is not None and not file.exists():
+        return False
+    return any(store_name(settings) in _marked(marker) for marker in _markers(settings))
+
+
+def forget_if_gone(settings: Settings) -> None:
+    """A SQLite store that was removed holds nothing any more: the next one under its name is another."""
+    file = _sqlite_file(settings)
+    if file is None or file.exists():
+        return
+    for marker in _markers(settings):
+        if marker.exists():
+            kept = [name for name in _marked(marker) if name != store_name(settings)]
+            marker.write_text("".join(f"{name}\n" for name in kept), encoding="utf-8")
+
+
+def _markers(settings: Settings) -> list[Path]:
+    file = _sqlite_file(settings)
+    folders = [settings.home, *([file.parent] if file is not None else [])]
+    return [folder / MARKER for folder in dict.fromkeys(folder.absolute() for folder in folders)]
+
+
+def _marked(marker: Path) -> list[str]:
+    return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    """The store's file; nothing for a server, or a URL that opening will refuse."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:
+        return None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database).absolute()
