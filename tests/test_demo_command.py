@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from api.commands import main
+from api.commands.options import open_store
+from api.commands.stores import mark_simulated
 from features.demo_market import MarketSpec
+from features.settings import read_settings
 from trained import SMALL
 
 Demo = Callable[..., tuple[int, str, str]]
@@ -51,3 +54,47 @@ def test_a_mistake_ends_with_2_before_anything_is_made(
 ) -> None:
     assert demo(*arguments)[0] == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_import_into_the_demos_store_is_warned_of_and_one_beside_it_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, home = f"sqlite:///{tmp_path / 'db' / 'store.db'}", tmp_path / "home"
+    settings = read_settings(database_url=url, home=home)
+    open_store(settings).dispose()
+    mark_simulated(settings)
+    mark_simulated(settings)
+    store = str(tmp_path / "db" / "store.db")
+    assert (home / "simulated").read_text() == (tmp_path / "db" / "simulated").read_text() == f"{store}\n"
+    (tmp_path / "brands.csv").write_text("brand_id,name\nmine,mine\n")
+
+    def warning(database: str, home: Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(["ingest", str(tmp_path / "brands.csv"), "--database", database, "--home", str(home)])
+        assert end.value.code == 0
+        return capsys.readouterr().err
+
+    said = (
+        "matcher: this store holds the simulated market of `matcher demo`; "
+        "name another with --database and --home\n"
+    )
+    assert warning(url, home) == warning(url, tmp_path / "another") == said
+    assert warning(f"sqlite:///{tmp_path / 'db' / 'mine.db'}", home) == ""
+    for file in (tmp_path / "db").glob("store.db*"):
+        file.unlink()
+    # what stands there next is another store
+    assert [warning(url, home), warning(url, home)] == ["", ""]
+
+
+def test_the_demo_leaves_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Enough(Exception):
+        """The mark is made before the night begins."""
+
+    def stop(*_: object) -> None:
+        raise Enough
+
+    monkeypatch.setattr(MarketSpec, "demo", MarketSpec.tiny)
+    monkeypatch.setattr("api.commands.pretending._import", stop)
+    with pytest.raises(Enough):
+        main(["demo", "--database", f"sqlite:///{tmp_path / 'store.db'}", "--home", str(tmp_path / "home")])
+    assert (tmp_path / "home" / "simulated").read_text() == f"{tmp_path / 'store.db'}\n"

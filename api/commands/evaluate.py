@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from api.commands import options
+from api.commands.console import answer_console, note
 from api.commands.progress import tracked
+from api.commands.stores import store_name
 from features.errors import WrongInput
 from features.settings import Settings, read_settings
-from features.units import microseconds, midnight
+from features.units import from_microseconds, microseconds, midnight, shanghai_day
 
 if TYPE_CHECKING:
     from training.evaluation import Period
@@ -40,6 +42,15 @@ def evaluate(
     summaries = _summaries(settings, origins, days, new_only=new_only, queries=queries)
     if not any(summary["queries"] for summary in summaries.values()):
         raise WrongInput(f"nothing sold in the {days} days after any origin; name another period")
+    lacking = {
+        origin["origin_us"]
+        for summary in summaries.values()
+        for origin in summary["origins"]
+        if origin["model_version"].startswith("source:")
+    }
+    if lacking:
+        days_of = ", ".join(str(shanghai_day(from_microseconds(origin))) for origin in sorted(lacking))
+        note(f"no model's data end before {days_of}: only sources and baselines are judged there")
     if plot is not None:
         from training.plots import plot_evaluation
 
@@ -47,8 +58,6 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(summaries, ensure_ascii=False))
         return
-    from api.commands.printing import answer_console
-
     for side, summary in summaries.items():
         print_summary(side, summary, answer_console())
 
@@ -78,7 +87,9 @@ def _summaries(
     facts = read_facts(settings, midnight(origins[-1]) + timedelta(days=days))
     known = facts.before(microseconds(midnight(origins[0])))
     if not len(known.sku_ids) or not len(known.anchor_ids):
-        raise WrongInput(f"the store knows no SKU or no anchor before {origins[0]}; name a later --from")
+        raise WrongInput(
+            f"the store {store_name(settings)} knows no SKU or no anchor before {origins[0]}; name a later --from"
+        )
     periods: dict[str, list[Period]] = {side: [] for side in SIDES}
     for origin in tracked(origins, "origins", total=len(origins)):
         engine = engine_of(

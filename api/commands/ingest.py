@@ -14,7 +14,9 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 from rich.text import Text
 
+from api.commands.console import note
 from api.commands.options import Database, Home, Json, Policy, open_store
+from api.commands.stores import forget_if_gone, is_simulated
 from features.settings import read_settings
 
 if TYPE_CHECKING:
@@ -50,6 +52,11 @@ def ingest_files(
     from features.store.ingest import ingest
 
     settings = read_settings(database_url=database, home=home, policy=policy)
+    forget_if_gone(settings)
+    if is_simulated(settings):
+        note(
+            "this store holds the simulated market of `matcher demo`; name another with --database and --home"
+        )
     engine = open_store(settings)
     try:
         with _progress() as on_progress, writing(engine) as session:

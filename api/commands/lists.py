@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands import options
+from api.commands.console import answer_console, note
 from features.errors import WrongInput
 from features.settings import Settings, read_settings
 
@@ -49,12 +50,14 @@ def goods(
     request = _request("goods", size, objective, new_only, explain, filters)
     _check({"--anchor": anchor}, everybody, out, language)
     settings = read_settings(database_url=database, home=home, policy=policy)
-    engine = _engine(settings, as_of)
+    engine, whereby = _engine(settings, as_of, "goods")
     if out is not None:
         _write_all(engine, request, out, settings.threads, as_json)
     else:
         answer = engine.answer(replace(request, owner=engine.row("goods", str(anchor))))
         _show([answer], "goods", language, as_json=as_json, as_one=True)
+    for sentence in whereby:
+        note(sentence)
 
 
 def shortlist(
@@ -86,13 +89,15 @@ def shortlist(
     request = _request("shortlist", size, objective, new_only, explain, filters)
     _check({"--sku": sku, "--brand": brand}, everybody, out, language)
     settings = read_settings(database_url=database, home=home, policy=policy)
-    engine = _engine(settings, as_of)
+    engine, whereby = _engine(settings, as_of, "shortlist")
     if out is not None:
         _write_all(engine, request, out, settings.threads, as_json)
-        return
-    rows = engine.rows_of_brand(str(brand)) if sku is None else [engine.row("shortlist", sku)]
-    answers = [engine.answer(replace(request, owner=row)) for row in rows]
-    _show(answers, "shortlist", language, as_json=as_json, as_one=sku is not None)
+    else:
+        rows = engine.rows_of_brand(str(brand)) if sku is None else [engine.row("shortlist", sku)]
+        answers = [engine.answer(replace(request, owner=row)) for row in rows]
+        _show(answers, "shortlist", language, as_json=as_json, as_one=sku is not None)
+    for sentence in whereby:
+        note(sentence)
 
 
 def _request(
@@ -117,16 +122,22 @@ def _check(named: dict[str, str | None], everybody: bool, out: Path | None, lang
     options.check_language(language)
 
 
-def _engine(settings: Settings, as_of: str | None) -> "Engine":
-    from api.commands.opening import open_list_engine
+def _engine(settings: Settings, as_of: str | None, side: "Side") -> tuple["Engine", list[str]]:
+    """The engine; and where no model serves, what is to be said of it beside an answer."""
+    from api.commands.opening import open_list_engine, why_no_model
 
-    return open_list_engine(settings, options.read_day(as_of))
+    day = options.read_day(as_of)
+    engine = open_list_engine(settings, day)
+    if engine.model is not None:
+        return engine, []
+    whereby = f"ranked by {engine.model_version(side)}; expectations and reasons need a model"
+    return engine, [f"no model serves here ({why_no_model(settings.home, day)}): {whereby}"]
 
 
 def _show(
     answers: "Sequence[PairingList]", side: "Side", language: str, *, as_json: bool, as_one: bool
 ) -> None:
-    from api.commands.printing import answer_console, list_document, print_list
+    from api.commands.printing import list_document, print_list
 
     if as_json:
         documents = [list_document(answer) for answer in answers]
@@ -139,6 +150,8 @@ def _show(
 def _write_all(engine: "Engine", request: "ListRequest", out: Path, threads: int, as_json: bool) -> None:
     from api.commands.writing import write_lists
 
+    if request.explain:
+        note("--explain is left out of files: they hold ranks and scores")
     n_lists, n_rows = write_lists(engine, request, out, threads=threads)
     version = engine.model_version(request.side)
     if as_json:

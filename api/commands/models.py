@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from api.commands.console import answer_console
 from api.commands.options import Database, Home, Json, Policy
 from features.errors import NoModel, RegistryDamaged
 from features.settings import read_settings
-from features.units import SHANGHAI
+from features.units import shanghai_time
 from matcher.registry import (
     Manifest,
     Promotion,
@@ -45,13 +45,9 @@ def list_models(
         ]
         typer.echo(json.dumps({"champion": serving, "models": models}, ensure_ascii=False))
         return
-    out = Console()
+    out = answer_console()
     if not rows:
-        out.print(
-            f"no model in {registry / 'models'} yet; `matcher nightly` makes one",
-            markup=False,
-            highlight=False,
-        )
+        out.print(f"no model in {registry / 'models'} yet; `matcher nightly` makes one")
         return
     table = Table("version", "data ends before", "gate", "", box=None, pad_edge=False)
     for version, manifest, problem in rows:
@@ -81,7 +77,7 @@ def show_model(
     if as_json:
         typer.echo(manifest.model_dump_json())
         return
-    out = Console()
+    out = answer_console()
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in manifest.model_dump(mode="json").items():
         _add(table, name, value)
@@ -148,4 +144,4 @@ def _add(table: Table, name: str, value: object, depth: int = 0) -> None:
 
 
 def _shown(promotion: Promotion) -> str:
-    return f"{promotion.promoted_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    return shanghai_time(promotion.promoted_at)

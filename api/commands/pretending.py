@@ -9,11 +9,13 @@ from rich.console import Console
 from sqlalchemy import Engine as Store
 from sqlmodel import col, select
 
+from api.commands.console import answer_console
 from api.commands.nightly import print_night, record
 from api.commands.opening import SIDES, engine_of, read_facts
 from api.commands.options import open_store
-from api.commands.printing import answer_console, print_list
+from api.commands.printing import print_list
 from api.commands.progress import step_bar
+from api.commands.stores import forget_if_gone, mark_simulated
 from features.demo_market import (
     Market,
     MarketSpec,
@@ -48,9 +50,11 @@ def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) 
     )
     policy = read_policy(settings.policy)
     market = make_market(spec, seed)
+    forget_if_gone(settings)
     store = open_store(settings)
     try:
         _refuse_other_facts(store, market)
+        mark_simulated(settings)
         _import(store, market, console)
     finally:
         store.dispose()

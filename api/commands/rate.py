@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.commands.options import At, Database, Home, Json, Policy, open_store, read_instant
+from api.commands.options import At, Database, Home, Json, Policy, read_instant
+from api.commands.stores import open_known_store
 from features.settings import read_settings
 from features.units import SHANGHAI, percent
 
@@ -39,7 +40,7 @@ def show_rate(
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
     instant = datetime.now(UTC) if at is None else read_instant(at)
-    engine = open_store(settings)
+    engine = open_known_store(settings)
     try:
         with reading(engine) as session:
             terms = load_terms(session, sku, at=instant)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.commands import options
+from api.commands.console import answer_console, note
 from features.settings import read_settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def explain_pairing(
     policy: options.Policy = None,
 ) -> None:
     """Not a candidate, refused by a rule, or its rank, score, reasons, and what stands above it."""
-    from api.commands.opening import open_list_engine
-    from api.commands.printing import answer_console
+    from api.commands.opening import open_list_engine, why_no_model
     from matcher.model import read_objective
     from matcher.request import ListRequest
     from matcher.why import why
@@ -37,8 +37,11 @@ def explain_pairing(
     options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     request = ListRequest("goods", 0, 20, read_objective(objective), new_only)
-    engine = open_list_engine(settings, options.read_day(as_of))
+    day = options.read_day(as_of)
+    engine = open_list_engine(settings, day)
     fates = why(engine, engine.row("goods", anchor), engine.row("shortlist", sku), request)
+    if engine.model is None:
+        note(f"no model serves here ({why_no_model(settings.home, day)}): reasons need one")
     if as_json:
         document: dict[str, Any] = {"sku_id": sku, "anchor_id": anchor, "model_version": engine.version}
         typer.echo(json.dumps(document | {fate.side: asdict(fate) for fate in fates}, ensure_ascii=False))
