@@ -18,7 +18,7 @@ from features.settings import read_settings
 from features.units import DAY_US, microseconds, midnight
 from matcher.registry import champion, list_versions, load_manifest, newest_serving, rollback
 from trained import SIDES, SMALL, Trained, small_night
-from training.gate import judge
+from training.gate import DECIDES, judge
 from training.mixing import UPTAKE_KEPT, WEIGHTS
 from training.nightly import Night
 from training.replay import Query, Replay, best_source
@@ -98,6 +98,19 @@ def test_a_challenger_that_loses_is_published_but_does_not_serve(
         engine = open_list_engine(settings, as_of)
         assert engine.model is None
         assert engine.best_source == lost.best_source
+
+
+def test_a_nights_tables_are_whole_in_a_pipe_and_name_the_one_that_decides(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = record(trained.night, tmp_path, now=midnight(trained.market.as_of))
+    capsys.readouterr()
+    print_night(trained.night, said)
+    out = capsys.readouterr().out
+    assert "…" not in out
+    for side in SIDES:
+        n = trained.night.decision.figures[f"{side}, {DECIDES}"]["queries"]
+        assert f"judge window: {side}, all and new pairs together ({n} queries, decides)" in out
 
 
 def test_a_loss_leaves_the_champion_before_it_in_its_place(

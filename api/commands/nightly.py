@@ -86,7 +86,7 @@ def print_night(night: "Night", said: dict[str, Any], console: Console | None = 
 
     console = console or answer_console()
     for kind, figures in night.decision.figures.items():
-        decides = "; the gate decides by this" if kind.endswith(DECIDES) else ""
+        decides = ", decides" if kind.endswith(DECIDES) else ""
         table = Table(title=f"judge window: {kind} ({figures['queries']} queries{decides})")
         table.add_column("system")
         for column in ("NDCG@10", "95 % interval", "ours ahead by"):
