@@ -7,6 +7,7 @@ asks no database and no clock, and threads may share it.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
@@ -17,57 +18,14 @@ from features.units import shanghai_time
 from matcher.candidates.union import Candidates, Side
 from matcher.explain import Reason, differing, explain
 from matcher.list_ import ListTerms, choose
-from matcher.model import Model, Objective
+from matcher.model import Model
 from matcher.outcome import Expected, unit_gmv
+from matcher.pairing import Chosen, Pairing, PairingList
 from matcher.request import ListRequest
+from matcher.verdict_book import Both, VerdictBook
 from matcher.world import World
 
 _OWNERS_A_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A list of rows with their scores, best first."""
-
-    rows: I32
-    scores: F64
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """One line of a list, with what its reader decides by."""
-
-    rank: int
-    anchor_id: str
-    sku_id: str
-    score: float
-    rate_ppm: int | None
-    expected: Expected | None
-    """Of one pairing: arrays of length 1; nothing where no model serves."""
-    reasons: Sequence[Reason]
-    title: str
-    brand_id: str
-    category: str
-    list_price_fen: int
-    anchor_name: str
-    tier: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PairingList:
-    """An answer: the pairings, and an account of what was left out."""
-
-    owner_id: str
-    pairings: Sequence[Pairing]
-    objective: Objective
-    """What best first meant, where a model ranked."""
-    model_version: str
-    snapshot_at_us: int
-    policy_version: str
-    considered: int
-    """Candidates that were ranked."""
-    left_out: Mapping[str, int]
-    """Reason -> how many of the rows that pass the filters; `NOT_A_CANDIDATE` is no refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +37,8 @@ class Engine:
     best_source: Mapping[Side, str]
     unit_gmv_fen: F64
     """(n_skus,) what a unit brings."""
+    verdicts: VerdictBook | None = None
+    """What the two rules say of the shelf; without one no pairing carries a verdict."""
 
     @property
     def version(self) -> str:
@@ -112,6 +72,7 @@ class Engine:
                     rate_ppm=int(rate_ppm[k]) if rate_ppm[k] >= 0 else None,
                     expected=expected.take(k) if expected is not None else None,
                     reasons=reasons[k],
+                    verdicts=self._verdicts(request, int(skus[k])),
                     **sku,
                     **anchor,
                 )
@@ -202,10 +163,23 @@ class Engine:
                 yield reason, np.broadcast_to(broken[owner], len(not_joined))
             yield "NOT_JOINED", not_joined
         yield from world.pair_rules.refusals(request.side, owner)
+        yield from self._barred(request)
         if request.new_only:
             sold = np.zeros(self._n_rows(request.side), np.bool_)
             sold[world.sold_together(request.side, owner)] = True
             yield "SOLD_TOGETHER", sold
+
+    def _barred(self, request: ListRequest) -> Iterator[tuple[str, Bools]]:
+        """What the policy has the two rules leave out."""
+        if self.verdicts is None:
+            return
+        ids, at = self.world.snapshot.shelf.ids, self._at(request)
+        for rule in self.verdicts.bars:
+            if request.side == "goods":
+                yield rule.upper(), self.verdicts.refused(rule, ids.to_list(), at)
+            else:
+                refused = self.verdicts.refused(rule, [ids[request.owner]], at)
+                yield rule.upper(), np.broadcast_to(refused[0], self._n_rows(request.side))
 
     def rank(self, request: ListRequest, among: Bools) -> tuple[Candidates, F32 | None, F64]:
         """Candidates among those rows, what the ranker sees of them (nothing where a source ranks), their scores."""
@@ -277,6 +251,14 @@ class Engine:
         popular = found.scores[:, SOURCES.index("popularity")].astype(np.float64)
         return np.where(scores > 0, scores, popular / (1.0 + popular.max(initial=0.0)) - 1.0)
 
+    def _verdicts(self, request: ListRequest, sku: int) -> Both | None:
+        if self.verdicts is None:
+            return None
+        return self.verdicts.of(self.world.snapshot.shelf.ids[sku], self._at(request))
+
+    def _at(self, request: ListRequest) -> datetime:
+        return request.at or self.world.snapshot.as_of
+
     def _n_rows(self, side: Side) -> int:
         return len(self.world.snapshot.shelf if side == "goods" else self.world.snapshot.roster)
 
@@ -290,6 +272,8 @@ class Engine:
         return self.model.outcome.expect(rows, self.unit_gmv_fen[skus], rate_ppm)
 
 
-def build_engine(world: World, model: Model | None, best_source: Mapping[Side, str]) -> Engine:
-    """A world, what ranks in it, and what a unit of each SKU brings."""
-    return Engine(world=world, model=model, best_source=best_source, unit_gmv_fen=unit_gmv(world.snapshot))
+def build_engine(
+    world: World, model: Model | None, best_source: Mapping[Side, str], verdicts: VerdictBook | None = None
+) -> Engine:
+    """A world, what ranks in it, what a unit of each SKU brings, and what the two rules say."""
+    return Engine(world, model, best_source, unit_gmv(world.snapshot), verdicts)

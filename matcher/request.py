@@ -1,6 +1,7 @@
 """What is asked for? A list for one owner, narrowed by filters; checked before anything is computed."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
@@ -69,6 +70,8 @@ class ListRequest:
     new_only: bool = False
     explain: bool = False
     filters: Filters = field(default_factory=Filters)
+    at: datetime | None = None
+    """The instant of the two rules' verdicts; nothing: the snapshot's."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= MOST_LISTED:

@@ -5,7 +5,8 @@ from sqlalchemy import Engine as Store
 from features.snapshot import take_snapshot
 from market import Market, ago
 from matcher.candidates.union import Side
-from matcher.engine import Engine, PairingList, build_engine
+from matcher.engine import Engine, build_engine
+from matcher.pairing import PairingList
 from matcher.policy import Policy
 from matcher.request import Filters, ListRequest
 from matcher.world import build_world

@@ -15,7 +15,8 @@ from features.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from matcher.candidates.union import Side
-    from matcher.engine import Engine, PairingList
+    from matcher.engine import Engine
+    from matcher.pairing import PairingList
     from matcher.request import Filters, ListRequest
 
 All = Annotated[bool, typer.Option("--all", help="For everybody; needs --out.")]

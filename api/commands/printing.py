@@ -7,8 +7,9 @@ from rich.table import Table
 
 from features.units import Fen, Ppm, from_microseconds, percent, shanghai_time, yuan
 from matcher.candidates.union import Side
-from matcher.engine import Pairing, PairingList
 from matcher.outcome import Expected
+from matcher.pairing import Pairing, PairingList
+from matcher.verdict import Status, Verdict
 
 _TITLE_WIDTH = 36
 _CARD = ("title", "brand_id", "category", "list_price_fen", "anchor_name", "tier")
@@ -28,12 +29,16 @@ def print_list(answer: PairingList, side: Side, language: str, console: Console)
     table.add_column(heading, overflow="fold", max_width=_TITLE_WIDTH)
     for heading in ("score", "rate", "units next session", "GMV (80 %)", "commission"):
         table.add_column(heading, justify="right")
+    judged = any(pairing.verdicts is not None for pairing in answer.pairings)
+    if judged:
+        table.add_column("CPS floor; price parity")
     explained = any(pairing.reasons for pairing in answer.pairings)
     if explained:
         table.add_column("why")
     for pairing in answer.pairings:
         reasons = [reason.zh if language == "zh" else reason.en for reason in pairing.reasons]
-        table.add_row(*_cells(pairing, side), *(["\n".join(reasons)] if explained else []))
+        more = ([_said(pairing)] if judged else []) + (["\n".join(reasons)] if explained else [])
+        table.add_row(*_cells(pairing, side), *more)
     console.print(table)
     left_out = ", ".join(f"{reason} {n}" for reason, n in answer.left_out.items() if n)
     console.print(f"{answer.considered} candidates ranked; left out: {left_out or 'nothing'}")
@@ -60,6 +65,14 @@ def _cells(pairing: Pairing, side: Side) -> list[str]:
         percent(Ppm(pairing.rate_ppm)) if pairing.rate_ppm is not None else "-",
     ]
     return plain + (["-", "-", "-"] if pairing.expected is None else _promise(pairing.expected))
+
+
+def _said(pairing: Pairing) -> str:
+    """Both verdicts, a line each; of what does not apply only that."""
+    return "\n".join(
+        "-" if verdict.status is Status.NOT_APPLICABLE else f"{verdict.status} {verdict.reason}"
+        for verdict in pairing.verdicts or ()
+    )
 
 
 def _card(pairing: Pairing, side: Side) -> str:
@@ -104,6 +117,8 @@ def _line(pairing: Pairing) -> dict[str, Any]:
         "rate_ppm": pairing.rate_ppm,
         "expected": None if pairing.expected is None else _expected(pairing.expected),
     }
+    if pairing.verdicts is not None:
+        line["verdicts"] = [verdict_line(verdict) for verdict in pairing.verdicts]
     if pairing.reasons:
         line["reasons"] = [
             {"group": reason.group, "zh": reason.zh, "en": reason.en} for reason in pairing.reasons
@@ -119,3 +134,14 @@ def _expected(expected: Expected) -> dict[str, Any]:
     names = ("commission_fen", "commission_low_fen", "commission_high_fen")
     paid = {name: int(getattr(expected, name)[0]) for name in names}
     return units | gmv | {name: fen if fen >= 0 else None for name, fen in paid.items()}
+
+
+def verdict_line(verdict: Verdict) -> dict[str, Any]:
+    """What a list tells of a verdict; `matcher check` tells the rest."""
+    return {
+        "rule": verdict.rule,
+        "status": str(verdict.status),
+        "reason": str(verdict.reason),
+        "margin": verdict.margin,
+        "provisional": verdict.provisional,
+    }

@@ -11,7 +11,8 @@ import pyarrow.parquet
 
 from api.commands.progress import tracked
 from features.errors import WrongInput
-from matcher.engine import Chosen, Engine
+from matcher.engine import Engine
+from matcher.pairing import Chosen
 from matcher.request import ListRequest
 
 _LISTS_A_WRITE = 512
