@@ -4,6 +4,7 @@ What is checked is the promise that the brand recorded itself. Our offer of each
 supported price of the best shop kind seen inside the reference event. Whole fen, compared crosswise.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -144,6 +145,12 @@ def check_parity_final(
     if not observed:
         return case.answer(Status.INDETERMINATE, Reason.NO_OFFER)
     return _decide(case, calendar, version, event, observed, set(), is_final=True, provisional=False)
+
+
+def odd_years(calendar: Calendar, policy: Policy) -> dict[int, int]:
+    """Years with big promotions of ours, but not three: during these no price can be judged."""
+    years = Counter(shanghai_year(e.starts_at) for e in calendar.big_promotions(policy.home_platform))
+    return {year: n for year, n in sorted(years.items()) if n != _BIG_PROMOTIONS_A_YEAR}
 
 
 def _moments(dossier: Dossier, event: BigEvent) -> list[datetime]:

@@ -213,3 +213,17 @@ def test_parity_that_does_more_than_advise_is_warned_of(
     with caplog.at_level(logging.WARNING, "matcher"):
         ended("check", "--database", store, "--sku", "S", "--policy", str(tmp_path / "policy.toml"))
     assert "10 April 2026" in caplog.text
+
+
+def test_an_import_warns_of_a_year_without_three_big_promotions(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.csv").write_text(
+        TABLES["events.csv"].splitlines()[0]
+        + "\nextra,kuaishou,day,d,2026-04-01T00:00:00+08:00,2026-04-02T00:00:00+08:00,true\n"
+    )
+    capsys.readouterr()
+    assert ended("ingest", str(tmp_path / "events.csv"), "--database", store) == 0
+    assert "2026 holds 4 big promotions of kuaishou" in capsys.readouterr().err
+    assert ended("check", "--database", store, "--sku", "S", "--at", NOW) == 0
+    assert "INDETERMINATE CALENDAR" in capsys.readouterr().out

@@ -238,13 +238,18 @@ def print_counts(counts: Counts, out: Path, *, as_json: bool) -> None:
         ]
         print_json({"file": str(out), "rows": sum(counts.values()), "answers": rows})
         return
+    console = answer_console()
+    console.print(counts_table(counts))
+    console.print(f"{sum(counts.values()):,} rows in {out}")
+
+
+def counts_table(counts: Counts) -> Table:
+    """How many SKUs have each answer."""
     table = Table("rule", "status", "reason", box=None, pad_edge=False)
     table.add_column("SKUs", justify="right")
     for (rule, status, reason), n in sorted(counts.items()):
         table.add_row(rule, status, reason, f"{n:,}")
-    console = answer_console()
-    console.print(table)
-    console.print(f"{sum(counts.values()):,} rows in {out}")
+    return table
 
 
 def print_shown(rows: list[ShownVerdict], *, as_json: bool) -> None:

@@ -49,9 +49,13 @@ def ingest_files(
 ) -> None:
     """Import files into the store: all of them, or, where a row is bad, none."""
     from features.store.db import writing
+    from features.store.dossiers import load_calendar
     from features.store.ingest import ingest
+    from matcher.parity import odd_years
+    from matcher.policy import read_policy
 
     settings = read_settings(database_url=database, home=home, policy=policy)
+    decided = read_policy(settings.policy)
     forget_if_gone(settings)
     if is_simulated(settings):
         note(
@@ -70,12 +74,18 @@ def ingest_files(
                 dry_run=dry_run,
                 on_progress=on_progress,
             )
+            odd = odd_years(load_calendar(session), decided) if "events" in imported.tables else {}
     finally:
         engine.dispose()
     if as_json:
         typer.echo(json.dumps(_document(imported, dry_run=dry_run), ensure_ascii=False))
     else:
         _print(imported, dry_run=dry_run, skip_bad=skip_bad)
+    for year, n in odd.items():
+        note(
+            f"{year} holds {n} big promotions of {decided.home_platform}, not three: prices in it cannot be judged "
+            "(CALENDAR); correct the events"
+        )
     imported.require_all()
 
 

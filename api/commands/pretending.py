@@ -1,6 +1,8 @@
 """What does the whole thing do? A pretend market, from nothing to lists, and how good they are by its own truth."""
 
 import tempfile
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from rich.console import Console
 from sqlalchemy import Engine as Store
 from sqlmodel import col, select
 
+from api.commands.accounts import counts_table, print_account
+from api.commands.checking import Counts
 from api.commands.console import answer_console
 from api.commands.nightly import print_night, record
-from api.commands.opening import SIDES, engine_of, read_facts
+from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
 from api.commands.options import open_store
 from api.commands.printing import print_list
 from api.commands.progress import step_bar
@@ -28,14 +32,18 @@ from features.demo_market import (
 from features.errors import RejectedRows, WrongInput
 from features.settings import Settings
 from features.store.db import reading, writing
+from features.store.dossier import Dossier
+from features.store.dossiers import load_calendar, load_dossiers
 from features.store.ingest import ingest
 from features.store.tables import Brand
-from features.units import midnight
+from features.units import midnight, shanghai_time
 from matcher.engine import Engine
 from matcher.model import Objective
-from matcher.policy import read_policy
+from matcher.policy import Policy, read_policy
 from matcher.registry import newest_serving
 from matcher.request import ListRequest
+from matcher.verdict import Status
+from matcher.verdict_book import Both, check
 from training.nightly import run_night
 from training.recipe import FAST
 
@@ -64,7 +72,9 @@ def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) 
     said = record(night, settings.home, now=datetime.combine(market.as_of, time(), UTC))
     print_night(night, said, console)
     engine = engine_of(facts, settings, policy, newest_serving(settings.home, market.as_of))
+    engine = replace(engine, verdicts=read_verdicts(settings, policy))
     _print_lists(engine, language, console)
+    _print_checks(settings, policy, midnight(market.as_of), language, console)
     _print_capture(engine, market, settings, console)
 
 
@@ -96,6 +106,25 @@ def _print_lists(engine: Engine, language: str, console: Console) -> None:
     anchor, sku = int(pairs.anchor[busy]), int(pairs.code[busy])
     for side, owner in zip(SIDES, (anchor, sku), strict=True):
         print_list(engine.answer(ListRequest(side, owner, 8, explain=True)), side, language, console)
+
+
+def _print_checks(settings: Settings, policy: Policy, at: datetime, language: str, console: Console) -> None:
+    """Both rules over the whole library, and the account of one SKU that breaks a promise on its price."""
+    store = open_store(settings)
+    counts: Counts = Counter()
+    broken: tuple[Both, Dossier] | None = None
+    with reading(store) as session:
+        calendar = load_calendar(session)
+        for dossier in load_dossiers(session):
+            both = check(dossier, calendar, at, policy)
+            counts.update((v.rule, str(v.status), str(v.reason)) for v in both)
+            if broken is None and both.price_parity.status is Status.FAIL:
+                broken = both, dossier
+    store.dispose()
+    console.print(f"both promises at {shanghai_time(at)}:")
+    console.print(counts_table(counts))
+    if broken is not None:
+        print_account(*broken, policy, language)
 
 
 def lists_of(engine: Engine, objective: Objective, *, size: int, threads: int) -> pl.DataFrame:
