@@ -61,12 +61,12 @@ class World:
         """The same of given rows (ascending), as a list of everything would have said it."""
         return describe(self.sources, side, owner, self.allowed(side, owner, new_only=False), rows, BUDGET)
 
-    def matrix(self, side: Side, owner: int, found: Candidates) -> F32:
-        """The rows that a ranker sees, (n, n_features)."""
+    def matrix(self, side: Side, owner: int, found: Candidates, *, rate_ppm: I64 | None = None) -> F32:
+        """The rows that a ranker sees, (n, n_features); with `rate_ppm` as if these rates held."""
         owners = np.full(len(found.rows), owner, np.int32)
         anchors, skus = (owners, found.rows) if side == "goods" else (found.rows, owners)
         outside = Outside(
-            rate_ppm=self.rates.at(anchors, skus),
+            rate_ppm=self.rates.at(anchors, skus) if rate_ppm is None else rate_ppm,
             usual_rate=self.usual_rate,
             scores=found.scores,
             ranks=found.ranks,

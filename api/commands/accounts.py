@@ -150,6 +150,24 @@ def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -
             console.print(f"  holds until {_shown(verdict.next_change_at)}, unless something new is seen")
 
 
+def print_takers(takers: dict[str, Any] | None) -> None:
+    """Who would take the SKU up, now and as planned."""
+    if not takers:
+        return
+    table = Table("shortlist", box=None, pad_edge=False)
+    for heading in ("takers (80 %)", "units of the first 20", "GMV", "commission"):
+        table.add_column(heading, justify="right")
+    for name, one in takers.items():
+        table.add_row(
+            name,
+            f"{one['takers']:.1f} ({one['takers_low']:.1f}..{one['takers_high']:.1f})",
+            f"{one['units']:.0f} ({one['units_low']:.0f}..{one['units_high']:.0f})",
+            yuan(Fen(one["gmv_fen"])),
+            yuan(Fen(one["commission_fen"])),
+        )
+    answer_console().print(table)
+
+
 def _margin(verdict: Verdict) -> str:
     assert verdict.margin is not None
     if verdict.rule == "cps_floor" and verdict.reason != "RATE_OK_AMOUNT_LOW":

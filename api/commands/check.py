@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from features.settings import read_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine as Store
 
+    from features.settings import Settings
     from matcher.policy import Policy
 
 
@@ -71,7 +72,10 @@ def check_promises(
                 accounts.print_shown(checking.shown_of(session, str(sku)), as_json=as_json)
             failed = False
         else:
-            failed = _one(store, str(sku), instant, event, plan, decided, language, as_json=as_json)
+            failed = _one(
+                store, str(sku), instant, event, plan, decided, settings, language,
+                is_past=at is not None, as_json=as_json,
+            )  # fmt: skip
     finally:
         store.dispose()
     if failed and strict:
@@ -100,8 +104,10 @@ def _one(
     event_id: str | None,
     plan: Path | None,
     policy: "Policy",
+    settings: "Settings",
     language: str,
     *,
+    is_past: bool,
     as_json: bool,
 ) -> bool:
     """Print the account of one SKU; whether a promise is broken."""
@@ -112,16 +118,19 @@ def _one(
 
     with reading(store) as session:
         dossier, calendar = load_dossier(session, sku_id), load_calendar(session)
+    takers: dict[str, Any] | None = None
     if plan is not None:
         planned = checking.read_plan_file(plan, sku_id, at, policy)
         dossier = with_planned(dossier, planned)
+        if planned.plans and not is_past:
+            takers = checking.compare_takers(settings, dossier)
     event = None if event_id is None else checking.find_event(calendar, event_id)
     both = checking.check_one(dossier, calendar, event, at, policy)
     if plan is None:
         checking.keep(store, [both], policy)
-    document = accounts.document(both, dossier, policy)
     if as_json:
-        accounts.print_json(document)
+        accounts.print_json(accounts.document(both, dossier, policy) | {"takers": takers})
     else:
         accounts.print_account(both, dossier, policy, language)
+        accounts.print_takers(takers)
     return any(verdict.status == "FAIL" for verdict in both)

@@ -6,8 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine as Store
@@ -16,6 +18,7 @@ from sqlmodel import Session
 from api.commands.progress import tracked
 from api.commands.writing import sink
 from features.errors import UnknownId, WrongInput
+from features.settings import Settings
 from features.store.db import read_rows, reading, writing
 from features.store.dossier import BigEvent, Calendar, Dossier
 from features.store.dossiers import load_calendar, load_dossiers
@@ -24,6 +27,7 @@ from features.store.records import ShownVerdict, keep_shown, shown_verdicts
 from matcher.cps import check_cps
 from matcher.parity import check_parity, check_parity_final
 from matcher.policy import Policy
+from matcher.takers import expect_takers
 from matcher.verdict import Verdict
 from matcher.verdict_book import Both
 
@@ -105,6 +109,18 @@ def read_plan_file(file: Path, sku_id: str, at: datetime, policy: Policy) -> Pla
     return read_planned(
         document, sku_id=sku_id, at=at, home_platform=policy.home_platform, where=f"--plan {file}"
     )
+
+
+def compare_takers(settings: Settings, dossier: Dossier) -> dict[str, Any] | None:
+    """Who is expected to take the SKU up, under today's rates and the planned ones; nothing where no model serves."""
+    from api.commands.opening import open_list_engine
+
+    engine = open_list_engine(settings, None)
+    if engine.model is None:
+        return None
+    sku = engine.row("shortlist", dossier.sku_id)
+    answers = {"now": expect_takers(engine, sku), "planned": expect_takers(engine, sku, dossier)}
+    return {name: asdict(takers) for name, takers in answers.items() if takers is not None}
 
 
 def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
