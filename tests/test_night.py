@@ -16,6 +16,7 @@ from features.catalogue import SOURCES
 from features.facts import Facts
 from features.settings import read_settings
 from features.units import DAY_US, microseconds, midnight
+from matcher.candidates.union import Side
 from matcher.registry import champion, list_versions, load_manifest, newest_serving, rollback
 from trained import SIDES, SMALL, Trained, small_night
 from training.gate import DECIDES, judge
@@ -243,9 +244,9 @@ def test_a_market_that_sells_nothing_is_refused_in_words_not_by_a_crash(trained:
 
 
 @pytest.mark.parametrize("side", ["goods", "shortlist"])
-def test_balanced_gets_the_least_weight_that_keeps_the_uptake_it_owes(trained: Trained, side: str) -> None:
+def test_balanced_gets_the_least_weight_that_keeps_the_uptake_it_owes(trained: Trained, side: Side) -> None:
     weighed = dict(trained.night.report["mix"][f"balanced_{side}"])
     chosen = weighed.pop("chosen")
     assert list(weighed) == [str(weight) for weight in WEIGHTS]
-    enough = [weight for weight in WEIGHTS if weighed[str(weight)]["uptake_kept"] >= UPTAKE_KEPT]
+    enough = [weight for weight in WEIGHTS if weighed[str(weight)]["uptake_kept"] >= UPTAKE_KEPT[side]]
     assert chosen == min(enough, default=WEIGHTS[-1])

@@ -19,9 +19,9 @@ from training.labels import Graded
 from training.metrics import grouped_ndcg, ndcg, paired
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75)
-WEIGHTS: Final = (0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.18, 0.2, 0.22, 0.25, 0.3, 0.4, 0.6)
-UPTAKE_KEPT: Final = 0.91
-"""`balanced` may give up a tenth of either objective; a hundredth is kept back for the weeks to come."""
+WEIGHTS: Final = (0.03, 0.05, 0.07, 0.1, *(k / 100 for k in range(12, 24)), 0.25, 0.3, 0.4, 0.6)
+UPTAKE_KEPT: Final[Mapping[Side, float]] = {"goods": 0.895, "shortlist": 0.915}
+"""`balanced` may give up a tenth of either objective; what is kept later differs from the early window by as much."""
 N_OWNERS: Final = 250
 N_RANKS: Final = 150
 
@@ -95,7 +95,7 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
         taken_kept = float(np.mean(kept)) / max(most_taken, 1e-12)
         gmv_kept = sum(brought) / max(most_brought, 1e-12)
         report[str(weight)] = {"uptake_kept": taken_kept, "gmv_kept": gmv_kept}
-        if chosen is None and taken_kept >= UPTAKE_KEPT:
+        if chosen is None and taken_kept >= UPTAKE_KEPT[side]:
             chosen = weight
     chosen = WEIGHTS[-1] if chosen is None else chosen
     return Balance(chosen, chances, chances_new), report | {"chosen": chosen}
