@@ -45,7 +45,7 @@ def test_one_goods_list_from_ten_thousand_to_a_million_skus() -> None:
         start = perf_counter()
         world = build_world(take_snapshot(large_facts(size, n_anchors=N_ANCHORS)), Policy())
         spent = perf_counter() - start
-        model = model or _model(world)
+        model = model or list_model(world)
         engines[size] = build_engine(world, model, {"goods": "neighbours", "shortlist": "audience"})
         _say(
             f"{size:,} SKUs x {len(world.snapshot.roster):,} anchors: made in {spent:,.0f} s, peak {_peak_gib():.1f} GiB"
@@ -180,7 +180,7 @@ class _Clock:
         self.since = thread_time()
 
 
-def _model(world: World) -> Model:
+def list_model(world: World) -> Model:
     """Forests of the size that a night grows, on rows of this world, with made-up but not random labels."""
     rng = np.random.default_rng(5)
     parts = [

@@ -227,7 +227,9 @@ def _frame(table: type[SQLModel], **columns: Any) -> pl.DataFrame:
         else kind
         for name, kind in frame_schema(table).items()
     }
-    instants = {"known_at", "valid_from", "valid_to", "started_at", "ended_at", "starts_at", "ends_at", "at"}
+    instants = {
+        "known_at", "valid_from", "valid_to", "started_at", "ended_at", "starts_at", "ends_at", "at", "authorised_until",
+    }  # fmt: skip
     schema = {
         name.removesuffix("_at") + "_us" if name in instants else name: kind for name, kind in renamed.items()
     } | {name: pl.Int32 for name in ("anchor", "sku") if name in columns}
