@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -416,3 +417,29 @@ def test_ids_are_printed_as_they_are(run: Run, tmp_path: Path, monkeypatch: pyte
     assert "goods for anchor a:dog:1" in out
     assert "s:cat:1" in out
     assert run("nightly", "--as-of", "2026-06-01")[0] == 3
+
+
+def test_the_verdicts_of_a_list_that_was_shown_are_found_again(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(shutil.copy(trained.url.removeprefix("sqlite:///"), tmp_path / "m.db"))
+    where = ("--database", f"sqlite:///{file}", "--home", str(trained.home))
+    day = str(trained.market.as_of)
+    for anchor in trained.engine.world.snapshot.roster.ids[:6]:
+        with pytest.raises(SystemExit):
+            main(["goods", "--anchor", anchor, "--as-of", day, "--json", *where])
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    said = [
+        (item["sku_id"], verdict)
+        for answer in answers
+        for item in answer["items"]
+        for verdict in item["verdicts"]
+        if verdict["status"] != "NOT_APPLICABLE"
+    ]
+    sku_id, verdict = said[0]
+    with pytest.raises(SystemExit):
+        main(["check", "--sku", sku_id, "--shown", "--json", *where])
+    shown = json.loads(capsys.readouterr().out)
+    assert (verdict["rule"], verdict["status"], verdict["reason"]) in {
+        (row["rule"], row["status"], row["reason"]) for row in shown
+    }

@@ -28,7 +28,7 @@ from matcher.cps import check_cps
 from matcher.parity import check_parity, check_parity_final
 from matcher.policy import Policy
 from matcher.takers import expect_takers
-from matcher.verdict import Verdict
+from matcher.verdict import Status, Verdict
 from matcher.verdict_book import Both
 
 _SKUS_A_WRITE = 2_000
@@ -124,9 +124,11 @@ def compare_takers(settings: Settings, dossier: Dossier) -> dict[str, Any] | Non
 
 
 def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
-    """Write down what is about to be shown."""
+    """Write down what is shown, but for rules that do not apply."""
     now = datetime.now(UTC)
-    rows = [shown_row(verdict, now) for both in answers for verdict in both]
+    rows = [shown_row(v, now) for both in answers for v in both if v.status is not Status.NOT_APPLICABLE]
+    if not rows:
+        return
     with writing(store) as session:
         keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
 

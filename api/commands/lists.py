@@ -57,6 +57,7 @@ def goods(
     else:
         answer = engine.answer(replace(request, owner=engine.row("goods", str(anchor))))
         _show([answer], "goods", language, as_json=as_json, as_one=True)
+        _keep([answer], settings, engine)
     for sentence in whereby:
         note(sentence)
 
@@ -97,6 +98,7 @@ def shortlist(
         rows = engine.rows_of_brand(str(brand)) if sku is None else [engine.row("shortlist", sku)]
         answers = [engine.answer(replace(request, owner=row)) for row in rows]
         _show(answers, "shortlist", language, as_json=as_json, as_one=sku is not None)
+        _keep(answers, settings, engine)
     for sentence in whereby:
         note(sentence)
 
@@ -146,6 +148,25 @@ def _show(
         return
     for answer in answers:
         print_list(answer, side, language, answer_console())
+
+
+def _keep(answers: "Sequence[PairingList]", settings: Settings, engine: "Engine") -> None:
+    """Write down the verdicts that were shown; a list is no less good where that cannot be done."""
+    from sqlalchemy.exc import DatabaseError
+
+    from api.commands.checking import keep
+    from api.commands.stores import open_known_store
+    from features.errors import Fault
+
+    shown = {pairing.sku_id: pairing.verdicts for answer in answers for pairing in answer.pairings}
+    try:
+        store = open_known_store(settings, wait_seconds=2)
+        try:
+            keep(store, [both for both in shown.values() if both is not None], engine.world.policy)
+        finally:
+            store.dispose()
+    except (Fault, DatabaseError) as error:
+        note(f"the verdicts of this list were not written down: {error}")
 
 
 def _write_all(engine: "Engine", request: "ListRequest", out: Path, threads: int, as_json: bool) -> None:

@@ -39,12 +39,12 @@ Policy = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 
 
-def open_store(settings: Settings) -> "Engine":
-    """The store that the settings name, brought to this build's shape."""
+def open_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine":
+    """The store that the settings name, brought to this build's shape; a writer waits so long for another."""
     from features.store.db import open_engine
     from features.store.migrations import upgrade
 
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, wait_seconds=wait_seconds)
     upgrade(engine)
     return engine
 

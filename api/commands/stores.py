@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 MARKER: Final = "simulated"
 
 
-def open_known_store(settings: Settings) -> "Engine":
+def open_known_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine":
     """The store that the settings name, for a reader: a SQLite file that is not there is not made."""
     require_store(settings)
-    return open_store(settings)
+    return open_store(settings, wait_seconds=wait_seconds)
 
 
 def require_store(settings: Settings) -> None:
