@@ -40,6 +40,10 @@ class FloorAccount:
     theirs: tuple[Theirs, ...]
     floor_ppm: int | None
     our_price: Price | None = None
+    floor_amount: int | None = None
+    """Of one piece, in millionths of a fen."""
+    has_amounts: bool = False
+    """Every fresh quote carries a base, and so do we."""
 
 
 def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
@@ -71,7 +75,7 @@ def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy
         )  # fmt: skip
     floor_ppm = _floor([one.rate_ppm for one in fresh], policy)
     amounts = _amounts(dossier, plan, fresh, version, at, policy)
-    account = FloorAccount(plan, theirs, floor_ppm, amounts.our_price)
+    account = FloorAccount(plan, theirs, floor_ppm, amounts.our_price, amounts.floor, amounts.is_complete)
     status, reason, margin, remarks = _compare(plan, floor_ppm, amounts, plans, at, policy)
     evidence |= {_of_quote(one.quote) for one in fresh}
     if policy.floor.basis != "rate":
@@ -138,8 +142,8 @@ def _theirs(
     theirs = tuple(_aged(latest[platform], events, at, policy) for platform in sorted(latest))
     changes |= {one.goes_stale_at for one in theirs if one.is_fresh}
     stale = [Note(Reason.STALE_QUOTE, one.quote.quote_id) for one in theirs if not one.is_fresh]
-    if stale:  # what is too old during an event may not be after it
-        changes |= {end for _, end in events}
+    if stale:  # what is too old now may not be when an event begins or ends
+        changes.update(t for event in events for t in event)
     return theirs, notes + stale, changes
 
 

@@ -7,11 +7,11 @@ supported price of the best shop kind seen inside the reference event. Whole fen
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
-from features.units import shanghai_year
+from features.units import midnight, shanghai_year
 from matcher.cps import is_enrolled, scope_changes
 from matcher.ours import in_window, latest_of_each_audience, price_changes, stands
 from matcher.policy import Policy
@@ -98,6 +98,9 @@ def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Pol
     if not running:
         return case.answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
     event = running[-1]  # of those that overlap the one that started later
+    case.changes.add(
+        midnight(date(shanghai_year(at) + 1, 1, 1))
+    )  # another year's calendar is asked from then on
     if refused := _refused(case, version, ours, at):
         return refused
     offers = latest_of_each_audience(dossier.offers, version, at, policy)

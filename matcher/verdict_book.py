@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from features.kernels import Bools
-from features.store.dossier import Calendar, Dossier
+from features.store.dossier import Calendar, Dossier, next_known_at
 from matcher.cps import check_cps
 from matcher.parity import check_parity
 from matcher.policy import Mode, Policy
@@ -48,15 +48,18 @@ class VerdictBook:
         self.dossiers = dossiers
         self.calendar = calendar
         self.policy = policy
-        self._made: dict[str, Both] = {}
+        self._made: dict[str, _Held] = {}
 
     def of(self, sku_id: str, at: datetime) -> Both:
         """The verdicts that hold at `at`; of a SKU without a dossier, those of one that nobody promised anything of."""
-        both = self._made.get(sku_id)
-        if both is None or not all(_holds(verdict, at) for verdict in both):
+        held = self._made.get(sku_id)
+        if held is None or not held.since <= at or (held.until is not None and at >= held.until):
             dossier = self.dossiers.get(sku_id) or Dossier(sku_id, ())
-            both = self._made[sku_id] = check(dossier, self.calendar, at, self.policy)
-        return both
+            both = check(dossier, self.calendar, at, self.policy)
+            ends = [verdict.next_change_at for verdict in both] + [next_known_at(dossier, at)]
+            until = min((end for end in ends if end is not None), default=None)
+            held = self._made[sku_id] = _Held(both, at, until)
+        return held.both
 
     def refused(self, rule: Rule, sku_ids: Sequence[str], at: datetime) -> Bools:
         """(n,) SKUs that the policy's mode of the rule leaves out."""
@@ -75,5 +78,9 @@ class VerdictBook:
         return tuple(rule for rule in RULES if BARRED[self.mode(rule)])
 
 
-def _holds(verdict: Verdict, at: datetime) -> bool:
-    return verdict.checked_at <= at and (verdict.next_change_at is None or at < verdict.next_change_at)
+class _Held(NamedTuple):
+    """What was found, and when it holds: `[since, until)`."""
+
+    both: Both
+    since: datetime
+    until: datetime | None

@@ -1,16 +1,16 @@
 """What would have to change for the promise to be kept? The nearest rate, the nearest price, and what each side pays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from features.store.dossier import Dossier, Offer, version_at
+from features.store.dossier import Dossier, version_at
 from features.store.planned import Planned
 from matcher.cps import FloorAccount
 from matcher.ours import latest_of_each_audience
 from matcher.parity import Compared, ParityAccount
 from matcher.policy import Policy
-from matcher.price import PPM, effective_price, is_dearer
+from matcher.price import PPM, Price, effective_price, is_dearer
 from matcher.verdict import Verdict
 
 
@@ -50,9 +50,24 @@ def nearest_rate(verdict: Verdict, policy: Policy, dossier: Dossier) -> NearestR
     def commission(rate_ppm: int) -> int | None:
         return None if price is None else price.paid_fen * rate_ppm // (PPM * (price.offer.quantity or 1))
 
-    needed = max(account.floor_ppm - policy.floor.tolerance_ppm, 0)
+    needed = _needed(account, policy)
+    if needed is None:
+        return None
     ours = None if account.plan is None else account.plan.rate_ppm
     return NearestRate(needed, ours, None if ours is None else commission(ours), commission(needed))
+
+
+def _needed(account: FloorAccount, policy: Policy) -> int | None:
+    """The least rate that passes by the policy's basis; nothing where the amount decides and a base is missing."""
+    assert account.floor_ppm is not None
+    by_rate = max(account.floor_ppm - policy.floor.tolerance_ppm, 0)
+    if policy.floor.basis == "rate":
+        return by_rate
+    if not account.has_amounts or account.our_price is None or account.floor_amount is None:
+        return None
+    pieces = account.our_price.offer.quantity or 1
+    by_amount = -(-account.floor_amount * pieces // account.our_price.paid_fen)
+    return by_amount if policy.floor.basis == "amount" else max(by_rate, by_amount)
 
 
 def nearest_prices(verdict: Verdict, at: datetime, policy: Policy, dossier: Dossier) -> list[NearestPrice]:
@@ -60,7 +75,11 @@ def nearest_prices(verdict: Verdict, at: datetime, policy: Policy, dossier: Doss
     account = next((one for one in verdict.account if isinstance(one, ParityAccount)), None)
     if account is None:
         return []
-    return [_nearest(one, at, policy, dossier) for one in account.compared if one.theirs is not None]
+    return [
+        _nearest(one, one.ours.offer.observed_at if account.is_final else at, policy, dossier)
+        for one in account.compared
+        if one.theirs is not None
+    ]
 
 
 def _nearest(one: Compared, at: datetime, policy: Policy, dossier: Dossier) -> NearestPrice:
@@ -69,13 +88,15 @@ def _nearest(one: Compared, at: datetime, policy: Policy, dossier: Dossier) -> N
     tolerance = policy.parity.tolerance_fen
     most_paid = (theirs.paid_fen * ours.units + tolerance * ours.units * theirs.units) // theirs.units
     version = version_at(dossier.versions, at)
-    when = (
-        at if one.ours.offer.valid_to is None or at < one.ours.offer.valid_to else one.ours.offer.observed_at
-    )
+
+    def priced(item_price_fen: int) -> Price:
+        return effective_price(ours.offer._replace(item_price_fen=item_price_fen), at, policy, version)
 
     def passes(item_price_fen: int) -> bool:
-        offer: Offer = ours.offer._replace(item_price_fen=item_price_fen)
-        return not is_dearer(effective_price(offer, when, policy, version), theirs, tolerance)
+        return not is_dearer(priced(item_price_fen), theirs, tolerance)
+
+    def promotions(item_price_fen: int) -> tuple[str, ...]:
+        return tuple(step.promotion_id for step in priced(item_price_fen).steps)
 
     is_presale = ours.offer.deposit_fen is not None
     return NearestPrice(
@@ -83,21 +104,39 @@ def _nearest(one: Compared, at: datetime, policy: Policy, dossier: Dossier) -> N
         audience=ours.offer.audience or "all",
         paid_fen=ours.paid_fen,
         most_paid_fen=most_paid,
-        most_item_price_fen=None if is_presale else _greatest(passes, ours.offer.item_price_fen),
+        most_item_price_fen=None if is_presale else _greatest(passes, promotions, _ceiling(ours, most_paid)),
     )
 
 
-def _greatest(passes: Callable[[int], bool], start: int) -> int | None:
-    """The greatest item price from 1 fen on that passes; what is paid never falls by more than a step when it rises."""
-    low, high = 0, max(start, 1)
-    while passes(high):
-        low, high = high, high * 2
-        if high > 10**13:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if passes(middle) else (low, middle)
-    return low or None
+def _ceiling(ours: Price, most_paid: int) -> int:
+    """An item price at which every threshold is met and what is left is surely too much."""
+    offer = ours.offer
+    fen = [p.off_fen or 0 for p in offer.promotions] + [p.threshold_fen or 0 for p in offer.promotions]
+    return 20 * (most_paid + sum(fen) + offer.item_price_fen + 1)
+
+
+def _greatest(
+    passes: Callable[[int], bool], promotions: Callable[[int], Sequence[str]], most: int
+) -> int | None:
+    """The greatest item price from 1 fen to `most` that passes; nothing where none does.
+
+    What is paid rises with the item price as long as the same promotions hold; where others begin to, it may fall:
+    so the range is cut where they change, and the dearest part that holds a passing price has the answer.
+    """
+    parts = [(1, most)]
+    while parts:
+        low, high = parts.pop()
+        if passes(high):
+            return high
+        if promotions(low) != promotions(high) and high - low > 1:
+            middle = (low + high) // 2
+            parts += [(low, middle), (middle, high)]
+        elif passes(low):
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if passes(middle) else (low, middle)
+            return low
+    return None
 
 
 def with_planned(dossier: Dossier, planned: Planned) -> Dossier:

@@ -157,6 +157,12 @@ def test_an_enrolment_still_to_come_is_a_change() -> None:
     assert next_change(committed, quote(10)) == 3 * HOUR
 
 
+def test_an_enrolment_of_another_brand_or_rule_is_no_change() -> None:
+    other = enrolment(brand_id="another", valid_to=NOON + HOUR)
+    parity = enrolment(rules=frozenset({"price_parity"}), valid_to=NOON + HOUR)
+    assert next_change(enrolment(), other, parity, quote(10)) == 71 * HOUR + TICK
+
+
 def test_what_lies_behind_is_no_change() -> None:
     rows = plan(valid_from=NOON), quote(10, valid_from=NOON), enrolment(committed_at=NOON)
     assert next_change(*rows) == 71 * HOUR + TICK
@@ -193,9 +199,6 @@ def test_where_the_amount_decides_the_end_of_a_promotion_is_a_change() -> None:
     assert next_change(quote(10, base_fen=9_000), offer(promotions=(reduced,)), basis="both") == HOUR
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: the start of an event is no change for a quote that it makes fresh"
-)
 def test_a_policy_more_patient_during_events_makes_a_stale_quote_fresh_at_their_start() -> None:
     patient: dict[str, Any] = {"max_age_hours": 24, "max_age_event_hours": 72}
     rows = quote(10, age=30 * HOUR), around(2 * HOUR, 9 * HOUR)

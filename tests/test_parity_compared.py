@@ -181,9 +181,6 @@ def test_a_plan_says_nothing_of_a_price() -> None:
     assert next_change(plan(valid_to=NOON + HOUR), offer(), there()) == 23 * HOUR + TICK
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: the turn of the year is no change, though another calendar is asked then"
-)
 def test_an_answer_changes_at_the_turn_of_the_year_within_an_event() -> None:
     eve = event(shanghai(2026, 12, 28), shanghai(2027, 1, 4), "eve")
     rows = OLD_11, E616, E818, eve, there(), offer(observed_at=shanghai(2027, 1, 1) - HOUR)

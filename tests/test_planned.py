@@ -171,22 +171,17 @@ def test_a_planned_plan_is_judged_at_the_instant_of_the_question() -> None:
 # -- what goes wrong
 
 
-@pytest.mark.xfail(strict=True, reason="bug: a planned plan's service fee is read, checked and lost")
 def test_a_service_fee_of_a_planned_plan_is_kept() -> None:
     (row,) = read({"plans": [OPEN | {"service_fee_rate": "1", "service_fee_rate_unit": "percent"}]}).plans
     assert row.service_fee_rate_ppm == 10_000
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: a promotion that names another offer than the one it stands in vanishes"
-)
 def test_a_promotion_that_names_another_offer_is_refused() -> None:
     assert "offer" in refused(
         {"offers": [{"item_price_fen": 9_900, "promotions": [COUPON | {"offer_id": "x"}]}]}
     )
 
 
-@pytest.mark.xfail(strict=True, reason="bug: two planned offers of one id get each other's promotions")
 def test_two_offers_of_one_id_are_refused() -> None:
     one = {"offer_id": "x", "item_price_fen": 9_900}
     assert "x" in refused({"offers": [one | {"promotions": [COUPON]}, one]})

@@ -143,9 +143,6 @@ def test_where_nothing_was_compared_there_is_no_nearest_price() -> None:
 # -- what goes wrong
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: the nearest rate is of the rate alone, where the amount decides too"
-)
 @pytest.mark.parametrize("basis", ["amount", "both"])
 def test_where_the_amount_decides_the_nearest_rate_passes_too(basis: str) -> None:
     rows = quote(10, base_fen=20_010), offer()
@@ -154,18 +151,12 @@ def test_where_the_amount_decides_the_nearest_rate_passes_too(basis: str) -> Non
     assert floor_of(plan(nearest.rate_ppm / 10_000), *rows, basis=basis).status == "PASS"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: a threshold makes what is paid fall as the item price rises; halving misses it"
-)
 def test_above_a_threshold_the_nearest_price_may_be_higher() -> None:
     ours = offer(1_900, promotions=(coupon(300, threshold_fen=1_000),))
     assert status(ours._replace(item_price_fen=1_200), there(900)) == "PASS"
     assert most(ours, there(900)) == 1_200
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: after the event the promotions of now are meant, not those of the day"
-)
 def test_of_a_final_verdict_the_nearest_price_is_that_of_the_day_it_was_seen() -> None:
     policy, at = Policy(), shanghai(2027, 1, 1)
     day_long = coupon(500, valid_to=NOON)

@@ -157,3 +157,15 @@ def version_at(versions: tuple[SkuVersion, ...], at: datetime) -> SkuVersion | N
     """What was known of the SKU at `at`; nothing where it was not known yet."""
     known = [version for version in versions if version.known_at <= at]
     return known[-1] if known else None
+
+
+def next_known_at(dossier: Dossier, at: datetime) -> datetime | None:
+    """The first instant after `at` at which a row of the dossier is known, or taken back."""
+    others = tuple((dossier.equivalents or {}).values())
+    instants: list[datetime | None] = [plan.known_at for plan in dossier.plans]
+    for versions in (dossier.versions, *(one.versions for one in others)):
+        instants += [version.known_at for version in versions]
+    for offers in (dossier.offers, *(one.offers for one in others)):
+        instants += [instant for offer in offers for instant in (offer.observed_at, offer.retracted_at)]
+    instants += [instant for quote in dossier.quotes for instant in (quote.observed_at, quote.retracted_at)]
+    return min((instant for instant in instants if instant is not None and instant > at), default=None)

@@ -47,11 +47,17 @@ def read_planned(document: object, *, sku_id: str, at: datetime, home_platform: 
         offer = {"offer_id": f"planned-offer-{k}", "platform": home_platform, **defaults, **own}
         offers.append(offer)
         for n, promotion in enumerate(_listed(inner, f"{where}: promotions of offer {k}"), start=1):
+            if promotion.get("offer_id", offer["offer_id"]) != offer["offer_id"]:
+                raise WrongInput(
+                    f"{where}: a promotion of offer {offer['offer_id']} names offer {promotion['offer_id']}"
+                )
             named = {"promotion_id": f"{offer['offer_id']}-{n}", "offer_id": offer["offer_id"], **promotion}
             promotions.append(named)
     for row in (*plans, *offers):
         if row["sku_id"] != sku_id:
             raise WrongInput(f"{where}: a row is for SKU {row['sku_id']}, the question for {sku_id}")
+    for rows_of, key in ((plans, "plan_id"), (offers, "offer_id"), (promotions, "promotion_id")):
+        _refuse_repeats(rows_of, key, where)
     at_us = Instants()
     of_offer = _read("offer_promotions", promotions, where)
     return Planned(
@@ -61,6 +67,14 @@ def read_planned(document: object, *, sku_id: str, at: datetime, home_platform: 
             for row in _read("offers", offers, where)
         ),
     )
+
+
+def _refuse_repeats(rows: Iterable[Mapping[str, Any]], key: str, where: str) -> None:
+    seen = set()
+    for row in rows:
+        if str(row[key]) in seen:
+            raise WrongInput(f"{where}: two rows have the {key} {row[key]}")
+        seen.add(str(row[key]))
 
 
 def _tables(document: object, where: str) -> dict[str, list[Mapping[str, Any]]]:
@@ -106,6 +120,9 @@ def _plan(row: Mapping[str, Any], at_us: Instants, at: datetime) -> PlanRow:
         valid_to=at_us.maybe(row["valid_to"]),
         status=row["status"],
         anchor_ids=frozenset(row["anchor_ids"].split(";")) if row["anchor_ids"] else frozenset(),
+        service_fee_rate_ppm=None
+        if row["service_fee_rate_ppm"] is None
+        else Ppm(row["service_fee_rate_ppm"]),
     )
 
 
