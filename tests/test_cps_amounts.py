@@ -105,6 +105,16 @@ def test_of_several_audiences_the_least_price_is_our_base() -> None:
     assert said(*rows, basis="amount") == ("FAIL", "RATE_OK_AMOUNT_LOW", -1)
 
 
+def test_the_least_price_is_meant_a_piece() -> None:
+    rows = quote(20, base_fen=9_020), offer(9_500), offer(9_000, audience="old_fan", quantity=2)
+    assert said(*rows, basis="amount") == ("FAIL", "RATE_OK_AMOUNT_LOW", -4)
+
+
+def test_a_note_tells_both_rates_and_both_whole_amounts() -> None:
+    (note,) = floor_of(quote(10, base_fen=20_019), offer(10_003, quantity=2)).notes
+    assert note.about == "200000 / 100000 ppm; 2000 / 2001 fen"
+
+
 def test_the_floor_of_the_amount_is_the_highest_of_the_fresh_ones() -> None:
     rows = (
         quote(20, base_fen=5_000),

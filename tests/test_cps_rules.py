@@ -103,6 +103,11 @@ def test_another_plan_at_the_floor_cures_nothing_but_is_told(kind: str, percent:
     assert said(*rows) == f"FAIL {reason}"
 
 
+@pytest.mark.parametrize(("percent", "reason"), [(29, "OPEN_LOWER_TARGET_OK"), (28.9999, "RATE_BELOW_FLOOR")])
+def test_another_plan_reaches_the_floor_within_the_tolerance(percent: float, reason: str) -> None:
+    assert said(plan(10), plan(percent, "leader"), quote(30), tolerance_ppm=10_000) == f"FAIL {reason}"
+
+
 @pytest.mark.parametrize("columns", [{"status": "paused"}, {"valid_to": NOON}, {"valid_from": NOON + TICK}])
 def test_another_plan_that_is_not_in_force_is_not_told(columns: dict[str, Any]) -> None:
     assert said(plan(10), plan(40, "exclusive", **columns), quote(30)) == "FAIL RATE_BELOW_FLOOR"

@@ -216,44 +216,6 @@ def test_a_balance_of_zero_is_a_balance() -> None:
     assert price(10_000, deposit_fen=2_000, balance_fen=0).is_good
 
 
-# -- what depends on who pays
-
-
-@pytest.mark.parametrize("layer", ["payment", "identity"])
-def test_personal_layers_are_left_out_and_shown_as_conditional(layer: str) -> None:
-    one = price(10_000, promo(layer, off=300), shipping_fen=5)
-    assert (one.paid_fen, one.conditional_paid_fen) == (10_005, 9_705)
-
-
-@pytest.mark.parametrize("layer", ["item", "shop", "platform", "payment", "identity"])
-def test_a_red_packet_is_left_out_in_any_layer(layer: str) -> None:
-    one = price(10_000, promo(layer, "red_packet", 300), promo("shop", off=100))
-    assert (one.paid_fen, one.conditional_paid_fen) == (9_900, 9_600)
-
-
-def test_a_red_packet_does_not_push_the_price_under_another_threshold() -> None:
-    packet, shop = promo("item", "red_packet", 300), promo("shop", off=100, threshold_fen=10_000)
-    assert (price(10_000, packet, shop).paid_fen, price(10_000, packet, shop).p1) == (9_900, 10_000)
-
-
-def test_a_red_packet_does_not_win_its_group_from_a_coupon() -> None:
-    packet = promo("shop", "red_packet", 300, exclusive_group="x")
-    assert paid(10_000, packet, promo("shop", off=100, exclusive_group="x")) == 9_900
-
-
-def test_without_personal_promotions_nothing_is_conditional() -> None:
-    assert price(10_000, promo("shop", off=1)).conditional_paid_fen is None
-
-
-def test_a_personal_promotion_that_is_over_is_not_conditional_either() -> None:
-    assert price(10_000, promo("payment", off=300, valid_to=NOON)).conditional_paid_fen is None
-
-
-def test_a_payment_offer_on_a_presale_is_conditional_too() -> None:
-    one = price(10_000, promo("payment", off=300), deposit_fen=2_000, balance_fen=6_000)
-    assert (one.paid_fen, one.conditional_paid_fen) == (8_000, 7_700)
-
-
 # -- windows
 
 

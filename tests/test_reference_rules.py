@@ -132,6 +132,8 @@ def test_lower_of_both_takes_the_lower_price_of_two_events() -> None:
     assert lower(old, new) == "FAIL PRICE_ABOVE_REFERENCE"
     assert lower(old, there(8_500, observed_at=IN_NEW)) == "PASS OK"
     assert lower(there(8_000), there(9_000, observed_at=IN_NEW)) == "FAIL PRICE_ABOVE_REFERENCE"
+    same = there(8_500), there(8_500, observed_at=IN_NEW, gift_other="pouch")
+    assert lower(*same) == "PASS GIFT_GAP"
     assert lower(old) == lower(new) == "INDETERMINATE NO_REFERENCE"
     assert lower(old, there(9_000, observed_at=IN_NEW, evidence=None)) == "INDETERMINATE LOW_EVIDENCE"
 
@@ -267,6 +269,10 @@ def test_of_foreign_rows_of_one_kind_the_first_fault_in_order_is_told() -> None:
     assert [said(offer(), *rows[k:]) for k in range(4)] == [
         f"INDETERMINATE {reason}" for _, reason in FOREIGN
     ]
+
+
+def test_of_foreign_rows_of_several_kinds_that_of_the_best_is_told() -> None:
+    assert said(offer(), there(0), there(currency="USD", shop_kind="official")) == "INDETERMINATE BAD_PRICE"
 
 
 def test_no_row_is_no_reference_and_one_too_weak_is_low_evidence() -> None:
