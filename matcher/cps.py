@@ -48,6 +48,7 @@ class FloorAccount:
 
 def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
     """The verdict at `at` from the rows known by then."""
+    calendar = calendar.as_known(at)
     version = version_at(dossier.versions, at)
     changes = scope_changes(dossier.enrolments, version, _RULE, at)
     if not is_enrolled(dossier.enrolments, version, _RULE, at):
@@ -55,6 +56,8 @@ def check_cps(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy
     terms = SkuTerms(dossier.sku_id, dossier.plans)
     plans = versions_at(terms, at)
     changes |= {t for plan in plans for t in (plan.valid_from, plan.valid_to) if t is not None}
+    # A plan that does not say when it was known is known from its start: that start is on the calendar all the same.
+    changes |= {plan.valid_from for plan in dossier.plans if plan.known_at == plan.valid_from}
     plan = strongest(terms, None, at, policy)
     theirs, notes, quote_changes = _theirs(dossier.quotes, calendar, at, policy)
     changes |= quote_changes
@@ -99,6 +102,7 @@ def is_enrolled(
     return version is not None and any(
         one.brand_id == version.brand_id
         and rule in one.rules
+        and stands(one.retracted_at, at)
         and one.committed_at <= at
         and one.valid_from <= at
         and (one.valid_to is None or at < one.valid_to)
@@ -216,7 +220,7 @@ def _amounts(
     theirs = [one.quote.base_fen * one.rate_ppm for one in fresh if one.quote.base_fen is not None]
     if not theirs and policy.floor.basis == "rate":
         return _Amounts(None, None, 1, None, is_complete=False)
-    price = _our_price(dossier, version, at, policy)
+    price = our_price(dossier, version, at, policy)
     return _Amounts(
         ours=None if price is None else price.paid_fen * plan.rate_ppm,
         floor=_floor(theirs, policy) if theirs else None,
@@ -226,7 +230,8 @@ def _amounts(
     )
 
 
-def _our_price(dossier: Dossier, version: SkuVersion | None, at: datetime, policy: Policy) -> Price | None:
+def our_price(dossier: Dossier, version: SkuVersion | None, at: datetime, policy: Policy) -> Price | None:
+    """The fresh, whole price in CNY by which least is paid for a piece; nothing without one."""
     fresh_for = timedelta(hours=policy.parity.offer_max_age_hours)
     usable = [
         price

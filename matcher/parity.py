@@ -6,7 +6,7 @@ supported price of the best shop kind seen inside the reference event. Whole fen
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -21,6 +21,7 @@ from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
 
 _RULE: Final[Rule] = "price_parity"
 _BIG_PROMOTIONS_A_YEAR: Final = 3
+_TICK: Final = timedelta(microseconds=1)
 _ORDER_OF_REASONS: Final = (
     Reason.ALL_STALE, Reason.WELFARE, Reason.CURRENCY, Reason.BAD_PRICE, Reason.REFERENCE_NOT_YET_OBSERVED,
     Reason.NO_REFERENCE, Reason.LOW_EVIDENCE, Reason.UNIT_MISMATCH, Reason.PRICE_ABOVE_REFERENCE,
@@ -87,6 +88,7 @@ class _Case:
 
 def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
     """The verdict at `at` from the rows known by then."""
+    calendar = calendar.as_known(at)
     version = version_at(dossier.versions, at)
     case = _Case(dossier, at, policy, scope_changes(dossier.enrolments, version, _RULE, at))
     if not is_enrolled(dossier.enrolments, version, _RULE, at):
@@ -118,11 +120,13 @@ def check_parity_final(
 ) -> Verdict:
     """The verdict on an event that is over: the highest of our effective unit prices observed in it.
 
-    Before its end, what `check_parity` says at `at`. Bound is who was enrolled as the event ended.
+    Bound is who was enrolled at some moment of it; the SKU is what it was as the event ended, its pack what it was
+    when it was seen. While the event runs, what `check_parity` says, as provisional; before it there is none.
     """
     if at < event.ends_at:
-        return check_parity(dossier, calendar, at, policy)
-    version = version_at(dossier.versions, at)
+        return _so_far(dossier, calendar, event, at, policy)
+    calendar = calendar.as_known(at)
+    version = version_at(dossier.versions, event.ends_at - _TICK)
     case = _Case(dossier, at, policy, set())
     bound = any(
         is_enrolled(dossier.enrolments, version, _RULE, moment) for moment in _moments(dossier, event)
@@ -136,7 +140,9 @@ def check_parity_final(
     if refused := _refused(case, version, ours, event.starts_at):
         return refused
     observed = [
-        effective_price(offer, offer.observed_at, policy, version)
+        effective_price(
+            offer, offer.observed_at, policy, version_at(dossier.versions, offer.observed_at) or version
+        )
         for offer in dossier.offers
         if offer.platform == policy.home_platform
         and event.starts_at <= offer.observed_at < event.ends_at
@@ -148,6 +154,17 @@ def check_parity_final(
     if not observed:
         return case.answer(Status.INDETERMINATE, Reason.NO_OFFER)
     return _decide(case, calendar, version, event, observed, set(), is_final=True, provisional=False)
+
+
+def _so_far(dossier: Dossier, calendar: Calendar, event: BigEvent, at: datetime, policy: Policy) -> Verdict:
+    """Of an event that is not over."""
+    now = check_parity(dossier, calendar, at, policy)
+    meant = [one.event for one in now.account if isinstance(one, ParityAccount)] or [event]
+    if at < event.starts_at or meant != [event]:
+        changes = {event.starts_at, event.ends_at}
+        return _Case(dossier, at, policy, changes).answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
+    is_judged = now.status is not Status.NOT_APPLICABLE and now.reason is not Reason.CALENDAR
+    return replace(now, provisional=is_judged)
 
 
 def odd_years(calendar: Calendar, policy: Policy) -> dict[int, int]:

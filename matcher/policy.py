@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from features.errors import WrongInput
 
@@ -28,6 +28,10 @@ _LOG: Final = logging.getLogger("matcher")
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _MOST_LISTED: Final = 1_000
+
+
+_Platform = Annotated[str, StringConstraints(min_length=1, to_lower=True)]
+"""However it is written: platforms are compared in lower case."""
 
 
 class _Frozen(BaseModel):
@@ -63,7 +67,7 @@ class ModePolicy(_Frozen):
 class FloorPolicy(_Frozen):
     """How the commission of other platforms is read."""
 
-    platforms: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    platforms: Annotated[tuple[_Platform, ...], Field(strict=False)] = ()
     """Only these count; none named: every platform but ours."""
     statistic: Literal["highest", "median"] = "highest"
     """Of the fresh rates, one a platform; the median of two middles is the lower."""
@@ -82,7 +86,7 @@ class FloorPolicy(_Frozen):
 class ReferencePolicy(_Frozen):
     """Which event elsewhere our prices are held against."""
 
-    platform: Annotated[str, Field(min_length=1)] = "tmall"
+    platform: _Platform = "tmall"
     """Whose event it is."""
     kind: Annotated[str, Field(min_length=1)] = "double_11"
     """Which of its events."""
@@ -110,7 +114,7 @@ class ParityPolicy(_Frozen):
 class Policy(_Frozen):
     """All that the operator may decide; hashable, shared by threads."""
 
-    home_platform: Annotated[str, Field(min_length=1)] = "kuaishou"
+    home_platform: _Platform = "kuaishou"
     """The platform whose offers and events are ours."""
     plan_precedence: Annotated[tuple[PlanType, ...], Field(strict=False)] = (
         "exclusive",

@@ -113,6 +113,8 @@ def margin_fen(ours: Price, theirs: Price) -> int:
 
 
 def _holds(promotion: Promotion, at: datetime) -> bool:
+    if promotion.retracted_at is not None and promotion.retracted_at <= at:
+        return False
     if promotion.valid_from is not None and at < promotion.valid_from:
         return False
     return promotion.valid_to is None or at < promotion.valid_to

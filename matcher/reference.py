@@ -112,7 +112,7 @@ def _events(
         return (over, waits)
     if which == "lower_of_both":
         both = list(dict.fromkeys([*completed, *over]))
-        return both, waits
+        return both, waits or (None if completed else Reason.NO_REFERENCE)
     return completed, None if completed else Reason.NO_REFERENCE
 
 
@@ -125,11 +125,12 @@ def _rows(
     notes: list[Note],
 ) -> tuple[list[Price], bool]:
     """Rows that count, priced as they were seen; and whether there were others, mapped by title alone."""
-    offers, named, ratio = dossier.offers, version, 1
+    offers, named, versions, ratio = dossier.offers, version, dossier.versions, 1
     if version.channel_exclusive and version.equivalent_sku_id:
         equivalent = (dossier.equivalents or {}).get(version.equivalent_sku_id)
         offers = equivalent.offers if equivalent else ()
-        named = (version_at(equivalent.versions, at) if equivalent else None) or version
+        versions = equivalent.versions if equivalent else ()
+        named = version_at(versions, at) or version
         ratio = version.equivalent_ratio or 1
     rows: list[Price] = []
     titles = False
@@ -147,7 +148,18 @@ def _rows(
             notes.append(Note(left_out, offer.offer_id))
             titles |= left_out is Reason.MAPPED_BY_TITLE
             continue
-        rows.append(effective_price(offer, offer.observed_at, policy, named, ratio=ratio))
+        then = version_at(versions, offer.observed_at) or named
+        trusted = tuple(
+            p for p in offer.promotions if p.source in policy.trusted_sources and stands(p.retracted_at, at)
+        )
+        if len(trusted) < len(offer.promotions):
+            notes += [
+                Note(Reason.UNTRUSTED_SOURCE, p.promotion_id)
+                for p in offer.promotions
+                if p.source not in policy.trusted_sources
+            ]
+            offer = offer._replace(promotions=trusted)  # noqa: PLW2901 - the same offer, without what decides nothing
+        rows.append(effective_price(offer, offer.observed_at, policy, then, ratio=ratio))
     return rows, titles
 
 

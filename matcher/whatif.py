@@ -6,8 +6,7 @@ from datetime import datetime
 
 from features.store.dossier import Dossier, version_at
 from features.store.planned import Planned
-from matcher.cps import FloorAccount
-from matcher.ours import latest_of_each_audience
+from matcher.cps import FloorAccount, our_price
 from matcher.parity import Compared, ParityAccount
 from matcher.policy import Policy
 from matcher.price import PPM, Price, effective_price, is_dearer
@@ -44,8 +43,8 @@ def nearest_rate(verdict: Verdict, policy: Policy, dossier: Dossier) -> NearestR
     if account is None or account.floor_ppm is None:
         return None
     at = verdict.checked_at
-    prices = latest_of_each_audience(dossier.offers, version_at(dossier.versions, at), at, policy)
-    price = next((p for p in prices if p.is_good and (p.offer.audience or "all") == "all"), None)
+    for_all = tuple(offer for offer in dossier.offers if (offer.audience or "all") == "all")
+    price = our_price(replace(dossier, offers=for_all), version_at(dossier.versions, at), at, policy)
 
     def commission(rate_ppm: int) -> int | None:
         return None if price is None else price.paid_fen * rate_ppm // (PPM * (price.offer.quantity or 1))

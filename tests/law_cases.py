@@ -70,7 +70,8 @@ def known_by(dossier: Dossier, at: datetime) -> Dossier:
     return replace(
         dossier,
         versions=tuple(version for version in dossier.versions if version.known_at <= at),
-        plans=tuple(plan for plan in dossier.plans if plan.known_at <= at),
+        # A plan that does not say when it was known stands on the calendar with its start.
+        plans=tuple(p for p in dossier.plans if p.known_at <= at or p.known_at == p.valid_from),
         quotes=tuple(_unretracted(row, at) for row in dossier.quotes if row.observed_at <= at),
         offers=offers(dossier.offers),
         equivalents=equivalents or None,

@@ -279,7 +279,8 @@ def check_parity_final(
     if event is None:
         return Answer("NOT_APPLICABLE", "NO_EVENT")
     # Decided: bound is who was enrolled at some moment of the event, and by what was observed while enrolled.
-    sku = row_at(world, "skus", "sku_id", sku_id, at)
+    # Decided too: the SKU is what it was as the event ended.
+    sku = row_at(world, "skus", "sku_id", sku_id, event["ends_at"] - timedelta(microseconds=1))
     moments = [event["starts_at"]]
     for row in world.get("enrolments", []):
         moments += [row["valid_from"], row["committed_at"] or row["valid_from"]]

@@ -133,8 +133,13 @@ def test_a_planned_plan_and_offer_are_judged_and_not_stored(check: Any, tmp_path
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("{", "no JSON"),
-        ("[]", "no object with plans or offers"),
+        ("{", "it is no JSON"),
+        ("[]", "it is no object"),
+        ('{"offers": [{"item_price_fen": 9, "item_price_fen": 8}]}', "given twice"),
+        (
+            '{"plans": [{"plan_type": "open", "rate": 20.00000000000000001, "rate_unit": "percent"}]}',
+            "whole number",
+        ),
         ('{"plan": []}', "known are plans and offers"),
         ('{"plans": [{"plan_type": "open", "rate": "12"}]}', "rate_unit"),
         ('{"plans": [{"plan_type": "open", "rate": "95", "rate_unit": "percent"}]}', "90 %"),

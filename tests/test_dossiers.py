@@ -91,7 +91,7 @@ QUOTE: dict[str, Any] = {
 }  # fmt: skip
 PROMOTION: dict[str, Any] = {
     "promotion_id": "m", "layer": "platform", "kind": "nth_item", "off_fen": 1, "off_rate_ppm": 2, "threshold_fen": 3,
-    "cap_fen": 4, "n": 5, "exclusive_group": "x", "valid_from": ODD, "valid_to": ODD + TICK,
+    "cap_fen": 4, "n": 5, "exclusive_group": "x", "valid_from": ODD, "valid_to": ODD + TICK, "source": "brand:b",
 }  # fmt: skip
 OFFER: dict[str, Any] = {
     "offer_id": "o", "platform": "tmall", "item_price_fen": 2**40, "observed_at": ODD, "source": "brand:b",
@@ -141,7 +141,7 @@ def test_what_is_empty_comes_back_empty(store: Engine) -> None:
     assert found.plans == (PlanRow("p", DAWN, "s", "open", Ppm(100_000), NOON),)
     assert found.quotes == (Quote("q", "tmall", None, 100_000, NOON, "job"),)
     assert found.offers == (
-        Offer("o", "tmall", 900, NOON, "job", promotions=(Promotion("m", "shop", "coupon"),)),
+        Offer("o", "tmall", 900, NOON, "job", promotions=(Promotion("m", "shop", "coupon", source="job"),)),
     )
     assert (found.enrolments, found.equivalents) == ((), None)
 
@@ -235,7 +235,13 @@ def test_an_equivalent_brings_its_versions_and_offers(store: Engine) -> None:
     ))  # fmt: skip
     found = dossier(store)
     seen = Offer(
-        "o", "tmall", 900, NOON, "job", retracted_at=ODD, promotions=(Promotion("m", "shop", "coupon"),)
+        "o",
+        "tmall",
+        900,
+        NOON,
+        "job",
+        retracted_at=ODD,
+        promotions=(Promotion("m", "shop", "coupon", source="job"),),
     )
     versions = SkuVersion(DAWN, "b"), SkuVersion(NOON, "b", "g")
     assert (found.equivalents, found.offers) == ({"t": Equivalent(versions, (seen,))}, ())

@@ -51,8 +51,8 @@ def all_shown(store: Engine, sku_id: str = "s") -> list[tuple[str, str, datetime
         return [(row.digest, row.rule, row.first_shown_at) for row in shown_verdicts(session, sku_id)]
 
 
-def test_only_observations_can_be_retracted() -> None:
-    assert RETRACTABLE == ("cps_quotes", "offers")
+def test_what_verdicts_rest_on_and_has_no_history_can_be_retracted() -> None:
+    assert RETRACTABLE == ("cps_quotes", "offers", "offer_promotions", "events", "enrolments")
 
 
 @pytest.mark.parametrize(("table", "key"), [("cps_quotes", "q"), ("offers", "o")])

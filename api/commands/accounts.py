@@ -17,7 +17,7 @@ from matcher.cps import FloorAccount
 from matcher.parity import Compared, ParityAccount
 from matcher.policy import Policy
 from matcher.price import Price
-from matcher.verdict import SENTENCES, Verdict
+from matcher.verdict import SENTENCES, Reason, Verdict
 from matcher.verdict_book import Both
 from matcher.whatif import NearestPrice, nearest_prices, nearest_rate
 
@@ -27,7 +27,12 @@ def document(both: Both, dossier: Dossier, policy: Policy) -> dict[str, Any]:
     return {
         "sku_id": dossier.sku_id,
         "policy_version": policy.version,
-        "verdicts": [verdict_document(verdict) | _what_if(verdict, dossier, policy) for verdict in both],
+        "verdicts": [
+            verdict_document(verdict)
+            | {"margin_unit": margin_unit(verdict, policy)}
+            | _what_if(verdict, dossier, policy)
+            for verdict in both
+        ],
     }
 
 
@@ -129,7 +134,7 @@ def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -
     console.print(f"SKU {dossier.sku_id} at {_shown(both.cps_floor.checked_at)}, policy {policy.version}")
     for verdict in both:
         zh, en = SENTENCES[verdict.reason]
-        margin = "" if verdict.margin is None else f", margin {_margin(verdict)}"
+        margin = "" if verdict.margin is None else f", margin {_margin(verdict, policy)}"
         provisional = " (provisional)" if verdict.provisional else ""
         console.print(
             f"\n{verdict.rule}: {verdict.status} {verdict.reason}{provisional}{margin}: "
@@ -168,11 +173,16 @@ def print_takers(takers: dict[str, Any] | None) -> None:
     answer_console().print(table)
 
 
-def _margin(verdict: Verdict) -> str:
-    assert verdict.margin is not None
-    if verdict.rule == "cps_floor" and verdict.reason != "RATE_OK_AMOUNT_LOW":
-        return f"{verdict.margin} ppm"
-    return f"{verdict.margin} fen a unit"
+def _margin(verdict: Verdict, policy: Policy) -> str:
+    return f"{verdict.margin} {margin_unit(verdict, policy)}"
+
+
+def margin_unit(verdict: Verdict, policy: Policy) -> str:
+    """What a margin is counted in."""
+    if verdict.rule == "price_parity":
+        return "fen a base unit"
+    is_amount = policy.floor.basis == "amount" or verdict.reason is Reason.RATE_OK_AMOUNT_LOW
+    return "fen a piece" if is_amount else "ppm"
 
 
 def _print_floor(account: FloorAccount, console: Any) -> None:

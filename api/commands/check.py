@@ -126,11 +126,11 @@ def _one(
             takers = checking.compare_takers(settings, dossier)
     event = None if event_id is None else checking.find_event(calendar, event_id)
     both = checking.check_one(dossier, calendar, event, at, policy)
-    if plan is None:
-        checking.keep(store, [both], policy)
     if as_json:
         accounts.print_json(accounts.document(both, dossier, policy) | {"takers": takers})
     else:
         accounts.print_account(both, dossier, policy, language)
         accounts.print_takers(takers)
+    if plan is None:
+        checking.keep_or_say(settings, [both], policy)
     return any(verdict.status == "FAIL" for verdict in both)

@@ -13,15 +13,20 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine as Store
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
+from api.commands.console import note
 from api.commands.progress import tracked
+from api.commands.stores import open_known_store
 from api.commands.writing import sink
-from features.errors import UnknownId, WrongInput
+from features.errors import Fault, UnknownId, WrongInput
 from features.settings import Settings
 from features.store.db import read_rows, reading, writing
 from features.store.dossier import BigEvent, Calendar, Dossier
 from features.store.dossiers import load_calendar, load_dossiers
+from features.store.intake.json_lines import read_object
+from features.store.intake.values import Odd
 from features.store.planned import Planned, read_planned
 from features.store.records import ShownVerdict, keep_shown, shown_verdicts
 from matcher.cps import check_cps
@@ -101,11 +106,11 @@ def find_event(calendar: Calendar, event_id: str) -> BigEvent:
 def read_plan_file(file: Path, sku_id: str, at: datetime, policy: Policy) -> Planned:
     """What a JSON document plans for a SKU."""
     try:
-        document = json.loads(file.read_bytes())
+        document = read_object(file.read_bytes())
     except OSError as error:
         raise WrongInput(f"--plan {file} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise WrongInput(f"--plan {file} is no JSON: {error}") from error
+    except Odd as odd:
+        raise WrongInput(f"--plan {file}: {odd.sentence}") from odd
     return read_planned(
         document, sku_id=sku_id, at=at, home_platform=policy.home_platform, where=f"--plan {file}"
     )
@@ -131,6 +136,18 @@ def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
         return
     with writing(store) as session:
         keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
+
+
+def keep_or_say(settings: Settings, answers: Iterable[Both], policy: Policy) -> None:
+    """As `keep`, after the answer was given: it is no less good where that cannot be done, and that is said."""
+    try:
+        store = open_known_store(settings, wait_seconds=2)
+        try:
+            keep(store, answers, policy)
+        finally:
+            store.dispose()
+    except (Fault, DatabaseError) as error:
+        note(f"what was shown was not written down: {error}")
 
 
 def shown_of(session: Session, sku_id: str) -> list[ShownVerdict]:

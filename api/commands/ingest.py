@@ -74,7 +74,11 @@ def ingest_files(
                 dry_run=dry_run,
                 on_progress=on_progress,
             )
-            odd = odd_years(load_calendar(session), decided) if "events" in imported.tables else {}
+            odd = (
+                odd_years(load_calendar(session).as_known(datetime.now(UTC)), decided)
+                if "events" in imported.tables
+                else {}
+            )
     finally:
         engine.dispose()
     if as_json:

@@ -152,21 +152,10 @@ def _show(
 
 def _keep(answers: "Sequence[PairingList]", settings: Settings, engine: "Engine") -> None:
     """Write down the verdicts that were shown; a list is no less good where that cannot be done."""
-    from sqlalchemy.exc import DatabaseError
-
-    from api.commands.checking import keep
-    from api.commands.stores import open_known_store
-    from features.errors import Fault
+    from api.commands.checking import keep_or_say
 
     shown = {pairing.sku_id: pairing.verdicts for answer in answers for pairing in answer.pairings}
-    try:
-        store = open_known_store(settings, wait_seconds=2)
-        try:
-            keep(store, [both for both in shown.values() if both is not None], engine.world.policy)
-        finally:
-            store.dispose()
-    except (Fault, DatabaseError) as error:
-        note(f"the verdicts of this list were not written down: {error}")
+    keep_or_say(settings, [both for both in shown.values() if both is not None], engine.world.policy)
 
 
 def _write_all(engine: "Engine", request: "ListRequest", out: Path, threads: int, as_json: bool) -> None:

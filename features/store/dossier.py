@@ -33,6 +33,7 @@ class Enrolment(NamedTuple):
     valid_from: datetime
     valid_to: datetime | None
     committed_at: datetime
+    retracted_at: datetime | None = None
 
 
 class Quote(NamedTuple):
@@ -66,6 +67,8 @@ class Promotion(NamedTuple):
     exclusive_group: str | None = None
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    source: str = "operator"
+    retracted_at: datetime | None = None
 
 
 class Offer(NamedTuple):
@@ -107,6 +110,7 @@ class BigEvent(NamedTuple):
     starts_at: datetime
     ends_at: datetime
     counts_as_big_promo: bool
+    retracted_at: datetime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,17 @@ class Calendar:
     """Every event, by start and id; each calendar is its own, so that what is asked of one often is kept by it."""
 
     events: tuple[BigEvent, ...] = ()
+
+    def as_known(self, at: datetime) -> "Calendar":
+        """Without the events that had been retracted by `at`."""
+        taken_back = frozenset(
+            e.event_id for e in self.events if e.retracted_at is not None and e.retracted_at <= at
+        )
+        return self._without(taken_back) if taken_back else self
+
+    @cache  # noqa: B019 - as below
+    def _without(self, taken_back: frozenset[str]) -> "Calendar":
+        return Calendar(tuple(e for e in self.events if e.event_id not in taken_back))
 
     @cache  # noqa: B019 - a handful of calendars and platforms in a process
     def big_promotions(self, platform: str) -> tuple[BigEvent, ...]:
@@ -167,5 +182,7 @@ def next_known_at(dossier: Dossier, at: datetime) -> datetime | None:
         instants += [version.known_at for version in versions]
     for offers in (dossier.offers, *(one.offers for one in others)):
         instants += [instant for offer in offers for instant in (offer.observed_at, offer.retracted_at)]
+        instants += [promotion.retracted_at for offer in offers for promotion in offer.promotions]
     instants += [instant for quote in dossier.quotes for instant in (quote.observed_at, quote.retracted_at)]
+    instants += [enrolment.retracted_at for enrolment in dossier.enrolments]
     return min((instant for instant in instants if instant is not None and instant > at), default=None)

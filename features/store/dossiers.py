@@ -20,6 +20,7 @@ from features.store.dossier import (
     SkuVersion,
 )
 from features.store.plans import PlanRow
+from features.store.records import enrolment_key
 from features.store.types import Instants
 from features.units import Ppm
 
@@ -41,7 +42,7 @@ _OFFER = (
 _WELFARE: Final = Offer._fields.index("welfare") - Offer._fields.index("shop_kind")
 _PROMOTION = (
     "p.offer_id, p.promotion_id, p.layer, p.kind, p.off_fen, p.off_rate_ppm, p.threshold_fen, p.cap_fen, p.n,"
-    " p.exclusive_group, p.valid_from, p.valid_to"
+    " p.exclusive_group, p.valid_from, p.valid_to, p.source"
 )
 
 
@@ -50,14 +51,14 @@ def load_calendar(session: Session) -> Calendar:
     at = Instants()
     rows = read_rows(
         session,
-        "SELECT event_id, platform, kind, starts_at, ends_at, counts_as_big_promo FROM events"
-        " ORDER BY starts_at, event_id",
+        "SELECT event_id, platform, kind, starts_at, ends_at, counts_as_big_promo FROM events",
     )
-    return Calendar(
-        tuple(
-            BigEvent(id_, platform, kind, at[a], at[b], bool(big)) for id_, platform, kind, a, b, big in rows
-        )
-    )
+    retracted = _retracted(session, at)
+    events = [
+        BigEvent(id_, platform.casefold(), kind, at[a], at[b], bool(big), retracted.get(("events", id_)))
+        for id_, platform, kind, a, b, big in rows
+    ]
+    return Calendar(tuple(sorted(events, key=lambda event: (event.starts_at, event.event_id))))
 
 
 def load_dossier(session: Session, sku_id: str) -> Dossier:
@@ -74,7 +75,8 @@ def load_dossiers(session: Session, sku_ids: Iterable[str] | None = None) -> Ite
         sku_ids = [row[0] for row in read_rows(session, "SELECT DISTINCT sku_id FROM skus")]
     ids = sorted(sku_ids)
     at = Instants()
-    enrolments, retracted = _enrolments(session, at), _retracted(session, at)
+    retracted = _retracted(session, at)
+    enrolments = _enrolments(session, at, retracted)
     for begin in range(0, len(ids), SKUS_A_BATCH):
         yield from _batch(session, ids[begin : begin + SKUS_A_BATCH], at, enrolments, retracted)
 
@@ -110,7 +112,7 @@ def _batch(
         )
 
 
-def _enrolments(session: Session, at: Instants) -> dict[str, tuple[Enrolment, ...]]:
+def _enrolments(session: Session, at: Instants, retracted: "_Retracted") -> dict[str, tuple[Enrolment, ...]]:
     by_brand: defaultdict[str, list[Enrolment]] = defaultdict(list)
     rows = read_rows(
         session,
@@ -121,12 +123,13 @@ def _enrolments(session: Session, at: Instants) -> dict[str, tuple[Enrolment, ..
         begun = at[valid_from]
         by_brand[brand].append(
             Enrolment(
-                brand,
-                programme,
-                frozenset(rules.split(";")),
-                begun,
-                at.maybe(valid_to),
-                at[committed] if committed is not None else begun,
+                brand_id=brand,
+                programme_id=programme,
+                rules=frozenset(rules.split(";")),
+                valid_from=begun,
+                valid_to=at.maybe(valid_to),
+                committed_at=begun if committed is None else at[committed],
+                retracted_at=retracted.get(("enrolments", enrolment_key(brand, programme, begun))),
             )
         )
     return {brand: tuple(rows) for brand, rows in by_brand.items()}
@@ -175,8 +178,8 @@ def _quote(columns: Sequence[Any], at: Instants, retracted: "_Retracted") -> Quo
     quote_id, platform, scope, ppm, observed, source, high, base_fen, a, b, base = columns
     return Quote(
         quote_id,
-        platform,
-        scope,
+        platform.casefold(),
+        scope and scope.casefold(),
         ppm,
         at[observed],
         source,
@@ -199,7 +202,7 @@ def _offers(
         f" WHERE o.sku_id IN (:ids) ORDER BY p.offer_id, p.promotion_id",
         ids,
     )
-    for offer_id, id_, layer, kind, fen, ppm, least, cap, n, group, a, b in rows:
+    for offer_id, id_, layer, kind, fen, ppm, least, cap, n, group, a, b, source in rows:
         promotions[offer_id].append(
             Promotion(
                 id_,
@@ -213,6 +216,8 @@ def _offers(
                 group,
                 at.maybe(a),
                 at.maybe(b),
+                source,
+                retracted.get(("offer_promotions", id_)),
             )
         )
     found: defaultdict[str, list[Offer]] = defaultdict(list)
@@ -227,7 +232,7 @@ def _offer(
     offer_id, platform, price, observed, source, *middle, a, b = columns
     middle[_WELFARE] = None if middle[_WELFARE] is None else bool(middle[_WELFARE])
     ends = at.maybe(a), at.maybe(b), retracted.get(("offers", offer_id)), tuple(promotions.get(offer_id, ()))
-    return Offer._make((offer_id, platform, price, at[observed], source, *middle, *ends))
+    return Offer._make((offer_id, platform.casefold(), price, at[observed], source, *middle, *ends))
 
 
 def _equivalents(

@@ -4,7 +4,7 @@ Nothing here is imported, and nothing is ever changed or taken away: what was sa
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, Text
@@ -12,12 +12,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from features.errors import UnknownId, WrongInput
-from features.store.tables import TABLES
+from features.store.tables import TABLES, Enrolment
 from features.store.types import UtcDateTime
-from features.units import DAWN, microseconds
+from features.units import DAWN, microseconds, parse_instant
 
-RETRACTABLE: Final = ("cps_quotes", "offers")
-"""Tables of observations of other people's pages: they can have been read wrongly."""
+RETRACTABLE: Final = ("cps_quotes", "offers", "offer_promotions", "events", "enrolments")
+"""Tables whose rows are kept for ever as they came, and that verdicts rest on: a wrong one is taken back."""
 
 
 class Retraction(SQLModel, table=True):
@@ -70,9 +70,7 @@ def retract(session: Session, table: str, key: str, *, reason: str, source: str,
         raise WrongInput(f"rows of {table!r} cannot be retracted; those of {', '.join(RETRACTABLE)} can")
     if not reason.strip():
         raise WrongInput("a retraction needs a reason")
-    model = TABLES[table].model
-    if session.get(model, key) is None:
-        raise UnknownId(f"{table} holds no row {key!r}")
+    key = _known_key(session, table, key)
     earlier = session.exec(
         select(Retraction)
         .where(Retraction.table_name == table, Retraction.row_key == key)
@@ -86,6 +84,32 @@ def retract(session: Session, table: str, key: str, *, reason: str, source: str,
         Retraction(table_name=table, row_key=key, retracted_at=at, reason=reason.strip(), source=source)
     )
     return at
+
+
+def enrolment_key(brand_id: str, programme_id: str, valid_from: datetime) -> str:
+    """As retractions name an enrolment."""
+    return f"{brand_id}:{programme_id}:{valid_from.astimezone(UTC).isoformat()}"
+
+
+def _known_key(session: Session, table: str, key: str) -> str:
+    """The key as it is kept; UnknownId where no row has it."""
+    if table != "enrolments":
+        if session.get(TABLES[table].model, key) is not None:
+            return key
+    else:
+        for row in session.exec(select(Enrolment)):
+            begins = f"{row.brand_id}:{row.programme_id}:"
+            if key.startswith(begins) and _is_instant(key.removeprefix(begins), row.valid_from):
+                return enrolment_key(row.brand_id, row.programme_id, row.valid_from)
+        key += " (brand_id:programme_id:valid_from)"
+    raise UnknownId(f"{table} holds no row {key!r}")
+
+
+def _is_instant(text: str, instant: datetime) -> bool:
+    try:
+        return parse_instant(text) == instant
+    except WrongInput:
+        return False
 
 
 def shown_verdicts(session: Session, sku_id: str) -> list[ShownVerdict]:

@@ -31,7 +31,7 @@ def read_json_lines(file: ImportFile) -> Iterator[Chunk]:
             for number, line in enumerate(lines, start=n_lines + 1):
                 try:
                     if line.strip():
-                        rows.append((number, _object(line)))
+                        rows.append((number, read_object(line)))
                 except Odd as odd:
                     text = shown(line.decode("utf-8", "backslashreplace").rstrip())
                     unreadable.append((number, Fault("", text, odd.code, odd.sentence)))
@@ -62,7 +62,8 @@ def read_objects(table: ImportTable, rows: Sequence[Row], where: object) -> Chun
     return without(Chunk(columns, lines, [], 1.0), faults)
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def read_object(line: bytes) -> dict[str, Any]:
+    """One object; a number keeps its digits, a name is given once. Odd says what is wrong."""
     try:
         row = _DECODER.decode(line.decode().strip())
     except UnicodeDecodeError as error:
@@ -70,7 +71,7 @@ def _object(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Odd(Code.BAD_JSON, f"it is no JSON: {str(error).split(':')[0].lower()}") from error
     if not isinstance(row, dict):
-        raise Odd(Code.BAD_JSON, "it is no object; write one {...} a line")
+        raise Odd(Code.BAD_JSON, "it is no object; write {...}")
     return row
 
 
