@@ -164,7 +164,7 @@ def read_pair_rules(snapshot: Snapshot) -> PairRules:
 
 def _exclusive_plans(snapshot: Snapshot) -> pl.DataFrame:
     """`sku` (its row), `anchor_ids` of exclusive plans in force: on, within their window, in their latest version."""
-    at_us = snapshot.as_of_us
+    at_us = snapshot.as_of_us - 1  # as rates are resolved
     latest = snapshot.plans.sort("plan_id", "known_us").unique("plan_id", keep="last", maintain_order=True)
     in_force = latest.filter(
         pl.col("plan_type") == "exclusive",

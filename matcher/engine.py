@@ -7,7 +7,7 @@ asks no database and no clock, and threads may share it.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from matcher.verdict_book import Both, VerdictBook
 from matcher.world import World
 
 _OWNERS_A_BATCH = 64
+_TICK = timedelta(microseconds=1)  # a list knows what was known before its instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ class Engine:
         return self.verdicts.of(self.world.snapshot.shelf.ids[sku], self._at(request))
 
     def _at(self, request: ListRequest) -> datetime:
-        return request.at or self.world.snapshot.as_of
+        return request.at or self.world.snapshot.as_of - _TICK
 
     def _n_rows(self, side: Side) -> int:
         return len(self.world.snapshot.shelf if side == "goods" else self.world.snapshot.roster)

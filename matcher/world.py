@@ -33,6 +33,10 @@ class World:
     pair_rules: PairRules
     policy: Policy
 
+    def asks(self, side: Side) -> Bools:
+        """Who may ask: anchors that have joined, SKUs that may be shown."""
+        return self.snapshot.roster.has_joined if side == "goods" else self.verdicts.allowed
+
     def n_owners(self, side: Side) -> int:
         """How many may ask: anchors for goods, SKUs for shortlists."""
         return len(self.snapshot.roster) if side == "goods" else len(self.snapshot.shelf)
@@ -83,7 +87,7 @@ def build_world(snapshot: Snapshot, policy: Policy, *, threads: int = 1) -> Worl
         roster.rows,
         sku_ids=shelf.ids,
         anchor_ids=roster.ids,
-        at_us=snapshot.as_of_us,
+        at_us=snapshot.as_of_us - 1,  # what was known before the instant, and so what held just before it
         policy=policy,
         last_listed=_last_listed(snapshot.ledger) if policy.rate_lock_days else None,
     )

@@ -68,6 +68,8 @@ def test_with_room_for_all_a_query_is_the_list_that_would_have_been_served(
     graded = graded_of(world, outcomes, side)
     matrices, labels, groups, dropped = [], [], [], 0
     for owner in range(world.n_owners(side)):
+        if not world.asks(side)[owner]:
+            continue
         positive = dict(zip(*(part.tolist() for part in graded.of(owner)), strict=True))
         found = world.candidates(side, owner, world.allowed(side, owner, new_only=new_only))
         label = [positive.get(row, 0) for row in found.rows.tolist()]

@@ -11,7 +11,7 @@ from features.snapshot import Snapshot, take_snapshot
 from features.units import microseconds
 from market import MICROSECOND, NOW, Market, ago, facts_in
 from matcher.candidates.union import Side
-from training.labels import Outcomes, grade, quintiles, read_outcomes
+from training.labels import Outcomes, exposed, grade, quintiles, read_outcomes
 
 ORIGIN, DAYS = ago(28), 14
 
@@ -218,3 +218,11 @@ def test_each_session_is_graded_by_itself() -> None:
 
 def test_nothing_has_no_grades() -> None:
     assert len(quintiles(np.zeros(0, np.int64), np.zeros(0))) == 0
+
+
+def test_an_unknown_exposure_is_taken_from_its_session_then_from_all_and_is_one_where_nobody_counts() -> None:
+    nan = np.nan
+    shown = exposed(np.array([100.0, nan, 300.0, nan, nan]), np.array([1, 1, 1, 2, 2]))
+    assert shown.tolist() == [100.0, 200.0, 300.0, 200.0, 200.0]
+    assert exposed(np.array([nan, nan]), np.array([1, 2])).tolist() == [1.0, 1.0]
+    assert len(exposed(np.zeros(0), np.zeros(0, np.int64))) == 0

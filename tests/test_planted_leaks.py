@@ -77,8 +77,12 @@ def block_leaks() -> Mapping[str, Leak]:
 
     def terms(patch: pytest.MonkeyPatch, late: Late) -> None:
         make = matcher.rate_book.build_rate_book
-        plans = late.snapshot.plans
-        patch.setattr(matcher.world, "build_rate_book", lambda _, *rest, **more: make(plans, *rest, **more))
+        plans, at_us = late.snapshot.plans, late.snapshot.as_of_us
+        patch.setattr(
+            matcher.world,
+            "build_rate_book",
+            lambda _, *rest, **more: make(plans, *rest, **more | {"at_us": at_us}),
+        )
 
     def occasion(patch: pytest.MonkeyPatch, late: Late) -> None:
         patch.setattr(features.snapshot, "_next_event", lambda _: late.snapshot.occasion)
@@ -119,7 +123,7 @@ def test_a_leak_in_a_candidate_source_is_caught_there(full_store: Engine, source
     [
         ("skus", "block sku"),
         ("anchors", "block anchor"),
-        ("plans", "block terms"),
+        ("plans", "snapshot.plans"),  # rates are resolved an instant earlier, and do not see it
         ("stats", "block anchor"),
         ("audiences", "block audience"),
         ("sessions", "block anchor"),
@@ -156,7 +160,7 @@ def test_a_training_row_that_knows_more_than_serving_is_caught(full_store: Engin
     [
         (("skus",), "block sku"),
         (("anchors",), "block anchor"),
-        (("plans",), "block terms"),
+        (("plans",), "snapshot.plans"),
         (("anchor_stats",), "block anchor"),
         (("audiences",), "block audience"),
         (("live_sessions",), "block anchor"),

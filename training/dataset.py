@@ -58,7 +58,7 @@ def draw_queries(
     world: World, graded: Graded, side: Side, recipe: Recipe, *, new_only: bool, age_days: float, threads: int
 ) -> Queries:
     """Up to `owners_a_side` queries that came to something, and their rows."""
-    owners = np.flatnonzero(np.diff(graded.starts) > 0)
+    owners = np.flatnonzero((np.diff(graded.starts) > 0) & world.asks(side))
     rng = np.random.default_rng([recipe.seed, world.snapshot.as_of_us % 2**31, side == "goods", new_only])
     if len(owners) > recipe.owners_a_side:
         owners = np.sort(rng.choice(owners, recipe.owners_a_side, replace=False))

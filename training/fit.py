@@ -11,7 +11,7 @@ from features.catalogue import FEATURES, NAMES, fingerprint
 from features.kernels import F64, I32, I64
 from matcher.ranker import Ranker
 from training.dataset import ListingRows, Queries
-from training.labels import quintiles
+from training.labels import exposed, quintiles
 from training.metrics import grouped_ndcg, paired
 from training.recipe import ForestSetting, Recipe
 
@@ -68,8 +68,8 @@ def fit_value(listings: ListingRows, recipe: Recipe, *, rounds: int | None = Non
 
 def session_grades(listings: ListingRows, kept: I64) -> tuple[I32, I64]:
     """Grades 0..4 inside each session, and the sessions' sizes; GMV a listing where exposures are unknown."""
-    exposure = np.where(np.isnan(listings.exposure), 1.0, listings.exposure)[kept]
     session = listings.session[kept]
+    exposure = exposed(listings.exposure[kept], session)
     changes = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
     return quintiles(session, listings.net_fen[kept] / exposure), np.diff([*changes, len(kept)])
 

@@ -83,6 +83,18 @@ def read_outcomes(facts: Facts, snapshot: Snapshot, days: int) -> Outcomes:
     )
 
 
+def exposed(exposure: F64, session: I64) -> F64:
+    """(n,) exposures with what stands in for unknown ones: the mean of their session's, else of all; 1 without any."""
+    known = ~np.isnan(exposure)
+    if not known.any():
+        return np.ones(len(exposure))
+    _, place = np.unique(session, return_inverse=True)
+    n = np.bincount(place, known)
+    mean = np.bincount(place, np.where(known, exposure, 0.0)) / np.maximum(n, 1.0)
+    usual = np.where(n > 0, mean, float(exposure[known].mean()))
+    return np.where(known, exposure, usual[place])
+
+
 def grade(outcomes: Outcomes, side: str, n_owners: int, n_rows: int) -> Graded:
     """Uptake labels of every query of a side."""
     listed = _oriented(outcomes.anchor, outcomes.sku, side)
@@ -93,7 +105,8 @@ def grade(outcomes: Outcomes, side: str, n_owners: int, n_rows: int) -> Graded:
     sold = np.bincount(place, outcomes.units > 0, n) > 0
     mature = outcomes.settled
     net = np.bincount(place[mature], outcomes.net_fen[mature], n)
-    exposure = np.bincount(place[mature], np.nan_to_num(outcomes.exposure[mature], nan=1.0), n)
+    shown = exposed(outcomes.exposure, outcomes.session)
+    exposure = np.bincount(place[mature], shown[mature], n)
     worth = np.where(sold & (exposure > 0), net / np.maximum(exposure, 1e-9), -np.inf)
     label = np.where(sold, 3, 2)
     label[_in_top(pairs // n_rows, worth)] = 4

@@ -104,7 +104,7 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
 def _replayed(engine: Engine, graded: Graded, side: Side, *, new_only: bool) -> Sequence[_List]:
     model, world = engine.model, engine.world
     assert model is not None, "there is nothing to mix without a model"
-    owners = np.flatnonzero(np.diff(graded.starts) > 0)
+    owners = np.flatnonzero((np.diff(graded.starts) > 0) & world.asks(side))
     if len(owners) > N_OWNERS:
         owners = owners[:: len(owners) // N_OWNERS]
     lists = []

@@ -50,8 +50,6 @@ class Recipe:
     """Rows for the value ranker and the outcome model."""
     judged_owners: int = 1_000
     """At most so many queries of a direction are replayed on the judge window."""
-    settlement_days: int = 14
-    """Outcomes younger than this wait where the market settles at all."""
     weight_half_life_days: float = 120.0
     """A query's weight halves with so many days of age."""
     label_gain: tuple[float, ...] = (0.0, 0.3, 0.6, 1.0, 1.15)

@@ -97,8 +97,7 @@ def _query(
         relevant = np.setdiff1d(relevant, world.sold_together(side, owner))
     if not len(relevant):
         return None
-    asks = world.snapshot.roster.has_joined if side == "goods" else world.verdicts.allowed
-    if not asks[owner]:
+    if not world.asks(side)[owner]:
         return None
     allowed = world.allowed(side, owner, new_only=new_only)
     found = world.candidates(side, owner, allowed)

@@ -85,20 +85,6 @@ class Filling:
                 rows = self._without(rows, faults)
             self._write(rows)
 
-    def _versions(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The stored versions that rows without a date are compared with.
-
-        The latest of each id is enough, unless this import states versions of it with their date too: those have to
-        be told from the others, so then all are read.
-        """
-        key = self._table.key[0]
-        is_dated = pl.col("known_at").is_not_null()
-        dated, undated = (rows.filter(which).select(key).unique() for which in (is_dated, ~is_dated))
-        latest = self._bulk.latest(undated.join(dated, on=key, how="anti").to_series())
-        return pl.concat(
-            [self._bulk.stored(latest), self._bulk.stored(undated.join(dated, on=key, how="semi"))]
-        )
-
     def _refuse_unknown_own_ids(self) -> list[int]:
         """Rows that refer to an id of this very table which neither the store nor the import has."""
         table, waiting = self._table, self._waiting
