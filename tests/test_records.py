@@ -119,3 +119,9 @@ def test_the_policy_behind_an_answer_is_kept_once_as_it_was_first_used(store: En
 def test_showing_nothing_keeps_nothing(store: Engine) -> None:
     show(store)
     assert all_shown(store) == []
+
+
+def test_what_was_shown_before_and_is_shown_again_after_another_answer_is_kept_again(store: Engine) -> None:
+    for hours, digest in enumerate(("a", "a", "b", "b", "a")):
+        show(store, shown(digest, NOON + hours * (DAY / 24)))
+    assert [digest for digest, _, _ in all_shown(store)] == ["a", "b", "a"]

@@ -3,7 +3,7 @@
 Nothing here is imported, and nothing is ever changed or taken away: what was said stays answerable.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from features.errors import UnknownId, WrongInput
+from features.store.db import read_rows_of
 from features.store.tables import TABLES, Enrolment
 from features.store.types import UtcDateTime
 from features.units import DAWN, microseconds, parse_instant
@@ -33,14 +34,15 @@ class Retraction(SQLModel, table=True):
 
 
 class ShownVerdict(SQLModel, table=True):
-    """An answer as somebody saw it; one row for each that differs."""
+    """An answer as somebody saw it; a row each time that it differs from what was shown before."""
 
     __tablename__ = "shown_verdicts"
 
-    digest: str = Field(primary_key=True, max_length=64)
-    """Of everything below but the two instants of showing."""
-    sku_id: str = Field(max_length=64, index=True)
-    rule: str = Field(max_length=32)
+    sku_id: str = Field(primary_key=True, max_length=64)
+    rule: str = Field(primary_key=True, max_length=32)
+    first_shown_at: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    digest: str = Field(max_length=64)
+    """Of what was said: everything below but the instant that it is about."""
     status: str = Field(max_length=32)
     reason: str = Field(max_length=32)
     margin: int | None = Field(default=None, sa_type=BigInteger)
@@ -50,7 +52,6 @@ class ShownVerdict(SQLModel, table=True):
     policy_version: str = Field(max_length=64)
     first_checked_at: datetime = Field(sa_type=UtcDateTime)
     """The instant that the answer is about, where it was first shown."""
-    first_shown_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class KeptPolicy(SQLModel, table=True):
@@ -126,10 +127,24 @@ def shown_verdicts(session: Session, sku_id: str) -> list[ShownVerdict]:
 def keep_shown(
     session: Session, rows: Iterable[ShownVerdict], *, policy_version: str, policy: str, at: datetime
 ) -> None:
-    """Write what was shown, once each, and the policy that it was said under."""
-    verdicts = [row.model_dump() for row in rows]
+    """Write what was shown where it differs from what was shown before, and the policy that it was said under."""
+    wanted = list(rows)
+    last = _last_digests(session, [row.sku_id for row in wanted])
+    verdicts = [row.model_dump() for row in wanted if last.get((row.sku_id, row.rule)) != row.digest]
     if session.get(KeptPolicy, policy_version) is None:
         session.add(KeptPolicy(version=policy_version, content=policy, first_used_at=at))
     insert = (sqlite if session.connection().dialect.name == "sqlite" else postgresql).insert
     if verdicts:
         session.connection().execute(insert(ShownVerdict).on_conflict_do_nothing(), verdicts)
+
+
+def _last_digests(session: Session, sku_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Of each SKU and rule the digest of what was shown last."""
+    if not sku_ids:
+        return {}
+    rows = read_rows_of(
+        session,
+        "SELECT sku_id, rule, digest FROM shown_verdicts WHERE sku_id IN (:ids) ORDER BY first_shown_at",
+        sorted(set(sku_ids)),
+    )
+    return {(sku_id, rule): digest for sku_id, rule, digest in rows}

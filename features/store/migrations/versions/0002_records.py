@@ -19,9 +19,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "shown_verdicts",
-        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("sku_id", sa.String(length=64), nullable=False),
         sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("first_shown_at", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=False),
         sa.Column("margin", sa.BigInteger(), nullable=True),
@@ -29,10 +30,8 @@ def upgrade() -> None:
         sa.Column("provisional", sa.Boolean(), nullable=False),
         sa.Column("policy_version", sa.String(length=64), nullable=False),
         sa.Column("first_checked_at", sa.BigInteger(), nullable=False),
-        sa.Column("first_shown_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
+        sa.PrimaryKeyConstraint("sku_id", "rule", "first_shown_at"),
     )
-    op.create_index("ix_shown_verdicts_sku_id", "shown_verdicts", ["sku_id"], unique=False)
     op.create_table(
         "kept_policies",
         sa.Column("version", sa.String(length=64), nullable=False),
