@@ -232,3 +232,10 @@ def test_an_import_warns_of_a_year_without_three_big_promotions(
     assert "2026 holds 4 big promotions of kuaishou" in capsys.readouterr().err
     assert ended("check", "--database", store, "--sku", "S", "--at", NOW) == 0
     assert "INDETERMINATE CALENDAR" in capsys.readouterr().out
+
+
+def test_an_event_alone_asks_for_the_final_verdicts_of_all(check: Any) -> None:
+    said = check("--event", "k116", "--at", "2026-11-12T00:00:00+08:00")
+    assert (said["file"], said["rows"]) == (None, 4)
+    found = {(row["rule"], row["status"]): row["skus"] for row in said["answers"]}
+    assert found["price_parity", "PASS"] == 1

@@ -257,18 +257,19 @@ def _price(one: NearestPrice) -> str:
     return f"offer {one.offer_id} would pass at {yuan(Fen(one.most_paid_fen))} paid or less{item}"
 
 
-def print_counts(counts: Counts, out: Path, *, as_json: bool) -> None:
-    """How many of each answer are in the file."""
+def print_counts(counts: Counts, out: Path | None, *, as_json: bool) -> None:
+    """How many SKUs have each answer, and the file that says which."""
     if as_json:
         rows = [
             {"rule": rule, "status": status, "reason": reason, "skus": n}
             for (rule, status, reason), n in sorted(counts.items())
         ]
-        print_json({"file": str(out), "rows": sum(counts.values()), "answers": rows})
+        print_json({"file": None if out is None else str(out), "rows": sum(counts.values()), "answers": rows})
         return
     console = answer_console()
     console.print(counts_table(counts))
-    console.print(f"{sum(counts.values()):,} rows in {out}")
+    if out is not None:
+        console.print(f"{sum(counts.values()):,} rows in {out}")
 
 
 def counts_table(counts: Counts) -> Table:

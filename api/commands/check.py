@@ -25,7 +25,7 @@ def check_promises(
         str | None,
         typer.Option(
             metavar="ID",
-            help="The final verdict on prices in that event, once it is over.",
+            help="The final verdict on prices in that event, once it is over; without --sku, of every SKU.",
             show_default=False,
         ),
     ] = None,
@@ -56,14 +56,15 @@ def check_promises(
     from features.store.db import reading
     from matcher.policy import read_policy
 
-    _refuse_what_cannot_be_meant(sku, everything, out, plan, shown)
+    everything = everything or (event is not None and sku is None)
+    _refuse_what_cannot_be_meant(sku, everything, event, out, plan, shown)
     options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
     instant = datetime.now(UTC) if at is None else options.read_instant(at)
     store = open_known_store(settings)
     try:
-        if out is not None:
+        if everything:
             counts = checking.check_all(store, out, event, instant, decided)
             failed = any(status == "FAIL" for _, status, _ in counts)
             accounts.print_counts(counts, out, as_json=as_json)
@@ -83,11 +84,11 @@ def check_promises(
 
 
 def _refuse_what_cannot_be_meant(
-    sku: str | None, everything: bool, out: Path | None, plan: Path | None, shown: bool
+    sku: str | None, everything: bool, event: str | None, out: Path | None, plan: Path | None, shown: bool
 ) -> None:
     if (sku is not None) == everything:
         raise WrongInput("name exactly one of --sku and --all")
-    if everything and out is None:
+    if everything and out is None and event is None:
         raise WrongInput("--all needs --out FILE, a .csv or .parquet")
     if everything and (plan is not None or shown):
         raise WrongInput("--plan and --shown go with --sku")

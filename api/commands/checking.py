@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,8 +62,8 @@ def check_one(
     return Both(check_cps(dossier, calendar, at, policy), parity)
 
 
-def check_all(store: Store, out: Path, event_id: str | None, at: datetime, policy: Policy) -> Counts:
-    """A row a rule for every SKU ever stored, into a file that appears when it is complete; counts by answer."""
+def check_all(store: Store, out: Path | None, event_id: str | None, at: datetime, policy: Policy) -> Counts:
+    """A row a rule for every SKU ever stored, into a file, if one is named, when it is complete; counts by answer."""
     counts: Counts = Counter()
     with reading(store) as session:
         calendar = load_calendar(session)
@@ -73,12 +73,13 @@ def check_all(store: Store, out: Path, event_id: str | None, at: datetime, polic
             check_one(dossier, calendar, event, at, policy)
             for dossier in tracked(load_dossiers(session, ids), "checks", total=len(ids))
         )
-        with sink(out) as file, _without_cycles():
+        with nullcontext() if out is None else sink(out) as file, _without_cycles():
             for batch in _batches(answers):
                 verdicts = [verdict for both in batch for verdict in both]
                 counts.update((v.rule, str(v.status), str(v.reason)) for v in verdicts)
-                file.write(_frame(verdicts))
-            if not counts:
+                if file is not None:
+                    file.write(_frame(verdicts))
+            if file is not None and not counts:
                 file.write(_frame([]))
     return counts
 
