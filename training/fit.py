@@ -128,7 +128,7 @@ def _ranked(queries: Queries) -> lightgbm.Dataset:
 def _parameters(recipe: Recipe) -> dict[str, Any]:
     return dict(recipe.lightgbm) | {
         "verbose": -1,
-        "num_threads": 1,  # on two, the last bits of a leaf change from run to run; forests grow side by side
+        "num_threads": 1,  # on two, the last bits of a leaf change from run to run
         "deterministic": True,
         "force_col_wise": True,
         "seed": recipe.seed,

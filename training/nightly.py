@@ -95,7 +95,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     lacking = _lacking(drawn, split)
     if stop_world is not None and lacking is None:
         say("forests, compared on the early window", 0.5)
-        twin, settings = _twin(drawn, split, recipe, threads, report)
+        twin, settings = _twin(drawn, split, recipe, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
         mix, report["mix"] = choose_mix(
             early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
@@ -117,7 +117,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     best = best_source(replays, judge_world)
     decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
     say("the published forests", 0.84)
-    model = _grow_all(drawn, split, chosen, recipe, threads) if chosen is not None else None
+    model = _grow_all(drawn, split, chosen, recipe) if chosen is not None else None
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
@@ -153,9 +153,13 @@ def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
 
 
 def _twin(
-    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, report: dict[str, Any]
+    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, report: dict[str, Any]
 ) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
-    """Grow on the fit window, stop and choose by the early one; forests side by side, each on one thread."""
+    """Grow on the fit window, stop and choose by the early one; the outcome forest beside the rankers'.
+
+    The rankers' grow one after the other: LightGBM keeps the gains of labels once for the whole process, and two that
+    grow at the same time would take each other's.
+    """
     assert split.stop is not None
     early = drawn[split.stop]
     listings = joined_listings([drawn[origin].listings for origin in split.fit])
@@ -164,16 +168,14 @@ def _twin(
         fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
         return compare_settings(fit, joined(early.queries[side]), recipe)
 
-    with ThreadPoolExecutor(threads) as pool:
-        compared = {side: pool.submit(compare, side) for side in SIDES}
+    with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(fit_outcome, listings, early.listings, recipe)
-        value = pool.submit(_value, listings, recipe)
-        grown = {side: one.result() for side, one in compared.items()}
+        grown = {side: compare(side) for side in SIDES}
         model = Model(
             version="twin",
             goods_uptake=grown["goods"][0].ranker,
             shortlist_uptake=grown["shortlist"][0].ranker,
-            goods_value=value.result(),
+            goods_value=_value(listings, recipe),
             outcome=outcome.result(),
             mix=Mix(),
         )
@@ -181,9 +183,7 @@ def _twin(
     return model, {side: (setting, best.rounds) for side, (best, setting, _) in grown.items()}
 
 
-def _grow_all(
-    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int
-) -> Model:
+def _grow_all(drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe) -> Model:
     """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
     assert split.judge is not None
@@ -197,15 +197,13 @@ def _grow_all(
         rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
         return fit_uptake(rows, recipe, setting, rounds=rounds).ranker
 
-    with ThreadPoolExecutor(threads) as pool:
-        rankers = {side: pool.submit(grow, side) for side in SIDES}
+    with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(fit_outcome, older, newest, recipe)
-        value = pool.submit(_value, everything, recipe) if chosen.mix.value_ranker else None
         return Model(
             version="unpublished",
-            goods_uptake=rankers["goods"].result(),
-            shortlist_uptake=rankers["shortlist"].result(),
-            goods_value=None if value is None else value.result(),
+            goods_uptake=grow("goods"),
+            shortlist_uptake=grow("shortlist"),
+            goods_value=_value(everything, recipe) if chosen.mix.value_ranker else None,
             outcome=outcome.result(),
             mix=chosen.mix,
         )

@@ -205,7 +205,7 @@ def _parameters(recipe: Recipe, n_rows: int) -> dict[str, Any]:
         else 0,  # 0.7 of a row is none
         "max_delta_step": 2.0,  # one freak listing moves its leaf by no more than that, in logs
         "verbose": -1,
-        "num_threads": 1,  # on two, the last bits of a leaf change from run to run; forests grow side by side
+        "num_threads": 1,  # on two, the last bits of a leaf change from run to run
         "deterministic": True,
         "force_col_wise": True,
         "seed": recipe.seed,
