@@ -31,7 +31,9 @@ SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 SHANGHAI_OFFSET_US: Final = 8 * 3_600_000_000
 DAY_US: Final = 86_400_000_000
 
-_MICROSECOND = timedelta(microseconds=1)
+TICK: Final = timedelta(microseconds=1)
+"""The least that one instant lies after another."""
+
 _EPOCH_ORDINAL = DAWN.date().toordinal()
 _EXACT = Context(prec=100)
 _MOST_CHARACTERS = 40
@@ -143,12 +145,12 @@ def microseconds(instant: datetime) -> int:
     """Whole microseconds since the epoch; a naive datetime is refused, not guessed."""
     if instant.utcoffset() is None:
         raise ValueError(f"instant {instant.isoformat()} has no offset; attach one first")
-    return (instant - DAWN) // _MICROSECOND
+    return (instant - DAWN) // TICK
 
 
 def from_microseconds(at_us: int) -> datetime:
     """The instant in UTC; exact over all of `datetime`'s range, which a float timestamp is not."""
-    return DAWN + at_us * _MICROSECOND
+    return DAWN + at_us * TICK
 
 
 def day_number(day: date) -> int:

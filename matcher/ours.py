@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
 
-from features.store.dossier import Offer, SkuVersion
+from features.store.dossier import Offer, SkuVersion, in_window, stands
+from features.units import TICK
 from matcher.policy import Policy
 from matcher.price import Price, effective_price, is_dearer
-
-_TICK: Final = timedelta(microseconds=1)
 
 
 def latest_of_each_audience(
@@ -31,7 +29,7 @@ def price_changes(offers: Iterable[Offer], at: datetime, policy: Policy) -> set[
     fresh_for = timedelta(hours=policy.parity.offer_max_age_hours)
     changes: set[datetime] = set()
     for offer in _ours(offers, at, policy):
-        ends = (offer.valid_from, offer.valid_to, offer.observed_at + fresh_for + _TICK)
+        ends = (offer.valid_from, offer.valid_to, offer.observed_at + fresh_for + TICK)
         changes.update(t for t in ends if t is not None and t > at)
         changes.update(
             t for p in offer.promotions for t in (p.valid_from, p.valid_to) if t is not None and t > at
@@ -57,13 +55,3 @@ def _counts_before(price: Price, known: Price) -> bool:
     if is_dearer(price, known) or is_dearer(known, price):
         return is_dearer(price, known)
     return price.offer.offer_id > known.offer.offer_id
-
-
-def in_window(at: datetime, valid_from: datetime | None, valid_to: datetime | None) -> bool:
-    """`[valid_from, valid_to)`; an empty end is open."""
-    return (valid_from is None or valid_from <= at) and (valid_to is None or at < valid_to)
-
-
-def stands(retracted_at: datetime | None, at: datetime) -> bool:
-    """An observation stands until it is retracted, and for the instants before for ever."""
-    return retracted_at is None or at < retracted_at

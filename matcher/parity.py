@@ -5,23 +5,31 @@ supported price of the best shop kind seen inside the reference event. Whole fen
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
-from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
-from features.units import midnight, shanghai_year
-from matcher.cps import is_enrolled, scope_changes
-from matcher.ours import in_window, latest_of_each_audience, price_changes, stands
+from features.store.dossier import (
+    BigEvent,
+    Calendar,
+    Dossier,
+    Offer,
+    SkuVersion,
+    in_window,
+    stands,
+    version_at,
+)
+from features.units import TICK, midnight, shanghai_year
+from matcher.case import Case, is_enrolled, scope_changes
+from matcher.ours import latest_of_each_audience, price_changes
 from matcher.policy import Policy
 from matcher.price import Price, effective_price, is_dearer, margin_fen
 from matcher.reference import Found, Reference, find_reference
-from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict, by_id
+from matcher.verdict import Evidence, Note, Reason, Rule, Status, Verdict
 
 _RULE: Final[Rule] = "price_parity"
 _BIG_PROMOTIONS_A_YEAR: Final = 3
-_TICK: Final = timedelta(microseconds=1)
 _ORDER_OF_REASONS: Final = (
     Reason.ALL_STALE, Reason.WELFARE, Reason.CURRENCY, Reason.BAD_PRICE, Reason.REFERENCE_NOT_YET_OBSERVED,
     Reason.NO_REFERENCE, Reason.LOW_EVIDENCE, Reason.UNIT_MISMATCH, Reason.PRICE_ABOVE_REFERENCE,
@@ -50,47 +58,11 @@ class ParityAccount:
     is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What every answer of one check names."""
-
-    dossier: Dossier
-    at: datetime
-    policy: Policy
-    changes: set[datetime]
-
-    def answer(
-        self,
-        status: Status,
-        reason: Reason,
-        *,
-        margin: int | None = None,
-        provisional: bool = False,
-        evidence: Iterable[Evidence] = (),
-        notes: Iterable[Note] = (),
-        account: ParityAccount | None = None,
-    ) -> Verdict:
-        return Verdict(
-            sku_id=self.dossier.sku_id,
-            rule=_RULE,
-            status=status,
-            reason=reason,
-            margin=margin,
-            checked_at=self.at,
-            policy_version=self.policy.version,
-            evidence=by_id(set(evidence)),
-            provisional=provisional,
-            next_change_at=min((t for t in self.changes if t > self.at), default=None),
-            notes=tuple(dict.fromkeys(notes)),
-            account=() if account is None else (account,),
-        )
-
-
 def check_parity(dossier: Dossier, calendar: Calendar, at: datetime, policy: Policy) -> Verdict:
     """The verdict at `at` from the rows known by then."""
     calendar = calendar.as_known(at)
     version = version_at(dossier.versions, at)
-    case = _Case(dossier, at, policy, scope_changes(dossier.enrolments, version, _RULE, at))
+    case = Case(_RULE, dossier, at, policy, scope_changes(dossier.enrolments, version, _RULE, at))
     if not is_enrolled(dossier.enrolments, version, _RULE, at):
         return case.answer(Status.NOT_APPLICABLE, Reason.NOT_ENROLLED)
     assert version is not None
@@ -126,8 +98,8 @@ def check_parity_final(
     if at < event.ends_at:
         return _so_far(dossier, calendar, event, at, policy)
     calendar = calendar.as_known(at)
-    version = version_at(dossier.versions, event.ends_at - _TICK)
-    case = _Case(dossier, at, policy, set())
+    version = version_at(dossier.versions, event.ends_at - TICK)
+    case = Case(_RULE, dossier, at, policy, set())
     bound = any(
         is_enrolled(dossier.enrolments, version, _RULE, moment) for moment in _moments(dossier, event)
     )
@@ -159,10 +131,10 @@ def check_parity_final(
 def _so_far(dossier: Dossier, calendar: Calendar, event: BigEvent, at: datetime, policy: Policy) -> Verdict:
     """Of an event that is not over."""
     now = check_parity(dossier, calendar, at, policy)
-    meant = [one.event for one in now.account if isinstance(one, ParityAccount)] or [event]
-    if at < event.starts_at or meant != [event]:
+    meant = now.account.event if isinstance(now.account, ParityAccount) else event
+    if at < event.starts_at or meant != event:
         changes = {event.starts_at, event.ends_at}
-        return _Case(dossier, at, policy, changes).answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
+        return Case(_RULE, dossier, at, policy, changes).answer(Status.NOT_APPLICABLE, Reason.NO_EVENT)
     is_judged = now.status is not Status.NOT_APPLICABLE and now.reason is not Reason.CALENDAR
     return replace(now, provisional=is_judged)
 
@@ -179,7 +151,7 @@ def _moments(dossier: Dossier, event: BigEvent) -> list[datetime]:
     return [moment for moment in begun if moment < event.ends_at]
 
 
-def _refused(case: _Case, version: SkuVersion, ours: Sequence[BigEvent], moment: datetime) -> Verdict | None:
+def _refused(case: Case, version: SkuVersion, ours: Sequence[BigEvent], moment: datetime) -> Verdict | None:
     """The calendar, then comparability."""
     year = shanghai_year(moment)
     if sum(shanghai_year(event.starts_at) == year for event in ours) != _BIG_PROMOTIONS_A_YEAR:
@@ -190,7 +162,7 @@ def _refused(case: _Case, version: SkuVersion, ours: Sequence[BigEvent], moment:
 
 
 def _decide(
-    case: _Case,
+    case: Case,
     calendar: Calendar,
     version: SkuVersion,
     event: BigEvent,
@@ -207,7 +179,7 @@ def _decide(
     compared.sort(key=_rank)
     decided = compared[0]
     if is_final and decided.status is Status.PASS:
-        decided = _highest([one for one in compared if one.status is Status.PASS])[0]
+        decided = _highest([one for one in compared if one.status is Status.PASS])
     margins = [one.margin for one in compared if one.status is decided.status and one.margin is not None]
     evidence = {_of_offer(one.ours.offer) for one in compared if one.status is decided.status}
     if decided.theirs is not None:
@@ -231,13 +203,13 @@ def _rank(one: Compared) -> tuple[int, int]:
     return _ORDER_OF_STATUS.index(one.status), _ORDER_OF_REASONS.index(one.reason)
 
 
-def _highest(compared: Sequence[Compared]) -> list[Compared]:
-    """Those at the highest unit price of ours."""
-    highest = compared[0].ours
+def _highest(compared: Sequence[Compared]) -> Compared:
+    """At the highest unit price of ours; of several the first."""
+    highest = compared[0]
     for one in compared[1:]:
-        if is_dearer(one.ours, highest):
-            highest = one.ours
-    return [one for one in compared if not is_dearer(highest, one.ours)]
+        if is_dearer(one.ours, highest.ours):
+            highest = one
+    return highest
 
 
 def _compare(ours: Price, found: Found, policy: Policy, is_stale: bool) -> Compared:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from features.store.dossier import Offer, Promotion, SkuVersion
+from features.store.dossier import Offer, Promotion, SkuVersion, in_window, stands
+from features.units import WHOLE
 from matcher.policy import Policy
 
 PRICED_LAYERS: Final = ("item", "shop", "platform")
 PERSONAL_LAYERS: Final = ("payment", "identity")
 PERSONAL_KIND: Final = "red_packet"
 """Left out on both sides, in whatever layer; with them the price is conditional."""
-PPM: Final = 1_000_000
 
 
 class Step(NamedTuple):
@@ -113,11 +113,7 @@ def margin_fen(ours: Price, theirs: Price) -> int:
 
 
 def _holds(promotion: Promotion, at: datetime) -> bool:
-    if promotion.retracted_at is not None and promotion.retracted_at <= at:
-        return False
-    if promotion.valid_from is not None and at < promotion.valid_from:
-        return False
-    return promotion.valid_to is None or at < promotion.valid_to
+    return stands(promotion.retracted_at, at) and in_window(at, promotion.valid_from, promotion.valid_to)
 
 
 def _is_personal(promotion: Promotion) -> bool:
@@ -178,7 +174,7 @@ def half_up(amount_fen: int, rate_ppm: int) -> int:
     >>> half_up(5000, 200_000), half_up(5, 100_000), half_up(4, 100_000)
     (1000, 1, 0)
     """
-    return (2 * amount_fen * rate_ppm + PPM) // (2 * PPM)
+    return (2 * amount_fen * rate_ppm + WHOLE) // (2 * WHOLE)
 
 
 def _conditional(

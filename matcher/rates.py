@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Final
 
 from features.store.plans import AnchorStanding, PlanRow, SkuTerms
-from features.units import SHANGHAI, Ppm
+from features.units import SHANGHAI, TICK, Ppm
 from matcher.policy import Policy
 
 PROMOTING_DAYS: Final = 90
@@ -29,8 +29,6 @@ PROMOTING_DAYS: Final = 90
 FOR_ANYBODY: Final = ("open", "leader")
 """Kinds of plan that admit every anchor unless they name some."""
 TIER_RANKS: Final = {"tail": 0, "waist": 1, "head": 2}
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Loss(StrEnum):
@@ -107,6 +105,11 @@ def versions_at(terms: SkuTerms, at: datetime) -> list[PlanRow]:
     return [latest[plan_id] for plan_id in sorted(latest) if latest[plan_id].sku_id == terms.sku_id]
 
 
+def is_in_force(plan: PlanRow, at: datetime) -> bool:
+    """Is this version on, and its window open?"""
+    return _not_in_force(plan, at) is None
+
+
 def _exclusion(plan: PlanRow, terms: SkuTerms, anchor: AnchorStanding | None, at: datetime) -> Loss | None:
     """Why a plan is no candidate; nothing if it is one."""
     return _not_in_force(plan, at) or _not_admitted(plan, terms, anchor)
@@ -147,7 +150,7 @@ def _kept(
         return None
     best: tuple[PlanRow, datetime] | None = None
     for change_at in _changes(terms, after=at - lock, until=at):
-        before = strongest(terms, anchor, change_at - _MICROSECOND, policy)
+        before = strongest(terms, anchor, change_at - TICK, policy)
         after = strongest(terms, anchor, change_at, policy)
         fell = before is not None and (after is None or after.rate_ppm < before.rate_ppm)
         if not fell or not _was_promoting(anchor, change_at):

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, version_at
-from features.units import shanghai_year
-from matcher.ours import stands
+from features.store.dossier import BigEvent, Calendar, Dossier, Offer, SkuVersion, stands, version_at
+from features.units import WHOLE, shanghai_year
 from matcher.policy import Policy
-from matcher.price import PPM, Price, effective_price, is_dearer
+from matcher.price import Price, effective_price, is_dearer
 from matcher.verdict import Note, Reason
 
 SHOP_KINDS: Final = ("flagship", "official", "reseller", None)
@@ -93,7 +92,7 @@ def find_reference(
     return Found(tuple(events), tuple(groups), missing, tuple(notes), changes)
 
 
-def _candidates(calendar: Calendar, policy: Policy) -> tuple[BigEvent, ...]:
+def _candidates(calendar: Calendar, policy: Policy) -> Sequence[BigEvent]:
     return calendar.of_kind(policy.parity.reference.platform, policy.parity.reference.kind)
 
 
@@ -176,7 +175,7 @@ def _left_out(offer: Offer, policy: Policy) -> Reason | None:
 def _is_tiny(offer: Offer, policy: Policy) -> bool:
     if offer.quota is None or offer.event_units is None:
         return False
-    return offer.quota * PPM < offer.event_units * policy.parity.least_quota_ppm
+    return offer.quota * WHOLE < offer.event_units * policy.parity.least_quota_ppm
 
 
 def _deciding(rows: Sequence[Price], unit: str) -> Reference | Reason:

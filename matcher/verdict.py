@@ -174,15 +174,10 @@ class Verdict:
     next_change_at: datetime | None = None
     """Until then the same rows give the same answer."""
     notes: tuple[Note, ...] = ()
-    account: tuple[Any, ...] = ()
-    """What was compared, step by step: values of `cps.py` and `parity.py`, for a reader."""
+    account: Any = None
+    """What was compared, step by step, for a reader: a `FloorAccount` or a `ParityAccount`."""
 
     @property
     def evidence_ids(self) -> str:
         """As files show it."""
         return ";".join(item.id for item in self.evidence)
-
-
-def by_id(rows: set[Evidence] | list[Evidence]) -> tuple[Evidence, ...]:
-    """Each once, by id."""
-    return tuple(sorted(set(rows)))

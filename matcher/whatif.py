@@ -6,11 +6,16 @@ from datetime import datetime
 
 from features.store.dossier import Dossier, version_at
 from features.store.planned import Planned
-from matcher.cps import FloorAccount, our_price
+from features.units import Fen, Ppm, commission_fen
+from matcher.amounts import our_price
+from matcher.cps import FloorAccount
 from matcher.parity import Compared, ParityAccount
 from matcher.policy import Policy
-from matcher.price import PPM, Price, effective_price, is_dearer
+from matcher.price import Price, effective_price, is_dearer
 from matcher.verdict import Verdict
+
+_MOST_FEN = 10**13
+"""A hundred billion yuan: nobody asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,19 @@ class NearestPrice:
 
 def nearest_rate(verdict: Verdict, policy: Policy, dossier: Dossier) -> NearestRate | None:
     """From a verdict on the floor that found one; nothing where there is none to reach."""
-    account = next((one for one in verdict.account if isinstance(one, FloorAccount)), None)
-    if account is None or account.floor_ppm is None:
+    account = verdict.account
+    if not isinstance(account, FloorAccount) or account.floor_ppm is None:
         return None
     at = verdict.checked_at
     for_all = tuple(offer for offer in dossier.offers if (offer.audience or "all") == "all")
-    price = our_price(replace(dossier, offers=for_all), version_at(dossier.versions, at), at, policy)
+    price = our_price(for_all, version_at(dossier.versions, at), at, policy)
 
     def commission(rate_ppm: int) -> int | None:
-        return None if price is None else price.paid_fen * rate_ppm // (PPM * (price.offer.quantity or 1))
+        return (
+            None
+            if price is None
+            else commission_fen(Fen(price.paid_fen), Ppm(rate_ppm)) // (price.offer.quantity or 1)
+        )
 
     needed = _needed(account, policy)
     if needed is None:
@@ -62,17 +71,17 @@ def _needed(account: FloorAccount, policy: Policy) -> int | None:
     by_rate = max(account.floor_ppm - policy.floor.tolerance_ppm, 0)
     if policy.floor.basis == "rate":
         return by_rate
-    if not account.has_amounts or account.our_price is None or account.floor_amount is None:
+    amounts = account.amounts
+    if amounts is None or not amounts.is_complete or amounts.our_price is None or amounts.floor is None:
         return None
-    pieces = account.our_price.offer.quantity or 1
-    by_amount = -(-account.floor_amount * pieces // account.our_price.paid_fen)
+    by_amount = -(-amounts.floor * amounts.pieces // amounts.our_price.paid_fen)
     return by_amount if policy.floor.basis == "amount" else max(by_rate, by_amount)
 
 
 def nearest_prices(verdict: Verdict, at: datetime, policy: Policy, dossier: Dossier) -> list[NearestPrice]:
     """Of each of our offers that was compared with a price elsewhere."""
-    account = next((one for one in verdict.account if isinstance(one, ParityAccount)), None)
-    if account is None:
+    account = verdict.account
+    if not isinstance(account, ParityAccount):
         return []
     return [
         _nearest(one, one.ours.offer.observed_at if account.is_final else at, policy, dossier)
@@ -103,26 +112,30 @@ def _nearest(one: Compared, at: datetime, policy: Policy, dossier: Dossier) -> N
         audience=ours.offer.audience or "all",
         paid_fen=ours.paid_fen,
         most_paid_fen=most_paid,
-        most_item_price_fen=None if is_presale else _greatest(passes, promotions, _ceiling(ours, most_paid)),
+        most_item_price_fen=None if is_presale else _greatest(passes, promotions, _ceiling(passes, ours)),
     )
 
 
-def _ceiling(ours: Price, most_paid: int) -> int:
-    """An item price at which every threshold is met and what is left is surely too much."""
-    offer = ours.offer
-    fen = [p.off_fen or 0 for p in offer.promotions] + [p.threshold_fen or 0 for p in offer.promotions]
-    return 20 * (most_paid + sum(fen) + offer.item_price_fen + 1)
+def _ceiling(passes: Callable[[int], bool], ours: Price) -> int | None:
+    """An item price at which every threshold is met and that is too much; nothing where none is too much."""
+    price = 1 + ours.offer.item_price_fen + sum(p.threshold_fen or 0 for p in ours.offer.promotions)
+    price += sum(p.off_fen or 0 for p in ours.offer.promotions)
+    while passes(price):
+        price *= 2
+        if price > _MOST_FEN:
+            return None
+    return price
 
 
 def _greatest(
-    passes: Callable[[int], bool], promotions: Callable[[int], Sequence[str]], most: int
+    passes: Callable[[int], bool], promotions: Callable[[int], Sequence[str]], most: int | None
 ) -> int | None:
-    """The greatest item price from 1 fen to `most` that passes; nothing where none does.
+    """The greatest item price from 1 fen to `most` that passes; nothing where none does, or none is too much.
 
     What is paid rises with the item price as long as the same promotions hold; where others begin to, it may fall:
     so the range is cut where they change, and the dearest part that holds a passing price has the answer.
     """
-    parts = [(1, most)]
+    parts = [] if most is None else [(1, most)]
     while parts:
         low, high = parts.pop()
         if passes(high):

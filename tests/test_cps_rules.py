@@ -16,7 +16,7 @@ def said(*rows: Row, **how: Any) -> str:
 
 def floor_ppm(*rows: Row, **how: Any) -> int | None:
     """The floor that was found."""
-    (account,) = floor_of(*rows, **how).account
+    account = floor_of(*rows, **how).account
     assert isinstance(account, FloorAccount)
     return account.floor_ppm
 

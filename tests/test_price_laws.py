@@ -7,7 +7,7 @@ import pytest
 
 from features.store.dossier import Dossier, Equivalent, Offer, Promotion, SkuVersion, version_at
 from law_cases import WORLDS, Case, answer, cases
-from matcher.parity import ParityAccount, check_parity_final
+from matcher.parity import check_parity_final
 from matcher.price import is_dearer
 from promises import offer, parity_of, there
 
@@ -29,7 +29,7 @@ def test_one_more_reference_price_of_the_deciding_kind_may_turn_pass_into_fail_n
     found: Counter[str] = Counter()
     for case in cases(n_worlds=3 * WORLDS):
         before = case.parity()
-        account = next((one for one in before.account if isinstance(one, ParityAccount)), None)
+        account = before.account
         if account is None or before.status not in {"PASS", "FAIL"} or len(account.compared) != 1:
             continue
         (one,) = account.compared
@@ -40,7 +40,7 @@ def test_one_more_reference_price_of_the_deciding_kind_may_turn_pass_into_fail_n
         more = plain._replace(offer_id="one more", evidence=case.rng.choice(("shot", None)))
         after = case.parity(with_more(case, more))
         found[f"{before.status} {after.status}"] += 1
-        (again,) = next(a for a in after.account if isinstance(a, ParityAccount)).compared
+        (again,) = after.account.compared
         assert again.theirs is not None
         assert not is_dearer(again.theirs.deciding[0], deciding)
     assert found["PASS PASS"] > 100

@@ -290,6 +290,6 @@ def test_the_evidence_is_ours_and_the_rows_at_the_deciding_price_or_below() -> N
 
 
 def test_the_reference_events_are_told() -> None:
-    (account,) = parity_of(offer(), there()).account
+    account = parity_of(offer(), there()).account
     references: tuple[BigEvent, ...] = account.references
     assert references == (OLD_11,)

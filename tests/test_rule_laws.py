@@ -10,7 +10,7 @@ from datetime import timedelta
 from features.store.dossier import Calendar, Quote, version_at
 from features.units import Ppm
 from law_cases import Case, answer, cases, known_by
-from matcher.cps import FloorAccount, check_cps
+from matcher.cps import check_cps
 from matcher.ours import latest_of_each_audience
 from matcher.policy import FloorPolicy, Policy
 from matcher.price import Price
@@ -94,7 +94,7 @@ def test_a_higher_open_rate_never_turns_a_pass_into_a_fail() -> None:
     found: Counter[str] = Counter()
     for case in cases():
         before = case.floor()
-        account = next((one for one in before.account if isinstance(one, FloorAccount)), None)
+        account = before.account
         if account is None or account.plan is None:
             continue
         raised = account.plan.rate_ppm + case.rng.choice((1, 50_000, 100_001))

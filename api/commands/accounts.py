@@ -61,8 +61,8 @@ def _what_if(verdict: Verdict, dossier: Dossier, policy: Policy) -> dict[str, An
     """What would make it pass, and the account of what was compared."""
     if verdict.rule == "cps_floor":
         nearest = nearest_rate(verdict, policy, dossier)
-        account = next((one for one in verdict.account if isinstance(one, FloorAccount)), None)
-        if account is None:
+        account = verdict.account
+        if not isinstance(account, FloorAccount):
             return {"nearest_rate": None}
         return {
             "nearest_rate": None
@@ -83,7 +83,7 @@ def _what_if(verdict: Verdict, dossier: Dossier, policy: Policy) -> dict[str, An
             ],
         }
     prices = nearest_prices(verdict, verdict.checked_at, policy, dossier)
-    parity = next((one for one in verdict.account if isinstance(one, ParityAccount)), None)
+    parity = verdict.account if isinstance(verdict.account, ParityAccount) else None
     return {
         "nearest_prices": [{name: getattr(one, name) for name in one.__slots__} for one in prices],
         "event_id": None if parity is None else parity.event.event_id,
@@ -140,11 +140,10 @@ def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -
             f"\n{verdict.rule}: {verdict.status} {verdict.reason}{provisional}{margin}: "
             f"{zh if language == 'zh' else en}"
         )
-        for account in verdict.account:
-            if isinstance(account, FloorAccount):
-                _print_floor(account, console)
-            elif isinstance(account, ParityAccount):
-                _print_parity(account, console)
+        if isinstance(verdict.account, FloorAccount):
+            _print_floor(verdict.account, console)
+        elif isinstance(verdict.account, ParityAccount):
+            _print_parity(verdict.account, console)
         _print_nearest(verdict, dossier, policy, console)
         for note in verdict.notes:
             zh, en = SENTENCES[note.reason]

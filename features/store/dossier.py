@@ -4,9 +4,10 @@ A dossier holds every row ever stored; the rules cut it at their own instant, so
 out as it would have then. How a dossier is read from the store: `dossiers.py`.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple
 
 from features.store.plans import PlanRow
@@ -113,33 +114,38 @@ class BigEvent(NamedTuple):
     retracted_at: datetime | None = None
 
 
-@dataclass(frozen=True, eq=False)
 class Calendar:
-    """Every event, by start and id; each calendar is its own, so that what is asked of one often is kept by it."""
+    """Every event, by start and id; what verdicts ask of it again and again is sorted once."""
 
-    events: tuple[BigEvent, ...] = ()
+    def __init__(self, events: Iterable[BigEvent] = ()) -> None:
+        self.events = tuple(sorted(events, key=lambda event: (event.starts_at, event.event_id)))
+        self._retracted = tuple(event for event in self.events if event.retracted_at is not None)
+        self._without: dict[frozenset[BigEvent], Calendar] = {}
+        self._big: defaultdict[str, list[BigEvent]] = defaultdict(list)
+        self._kinds: defaultdict[tuple[str, str], list[BigEvent]] = defaultdict(list)
+        for event in self.events:
+            self._kinds[event.platform, event.kind].append(event)
+            if event.counts_as_big_promo:
+                self._big[event.platform].append(event)
+        for alike in self._kinds.values():
+            alike.sort(key=lambda event: (event.ends_at, event.starts_at, event.event_id))
 
     def as_known(self, at: datetime) -> "Calendar":
         """Without the events that had been retracted by `at`."""
-        taken_back = frozenset(
-            e.event_id for e in self.events if e.retracted_at is not None and e.retracted_at <= at
-        )
-        return self._without(taken_back) if taken_back else self
+        gone = frozenset(event for event in self._retracted if not stands(event.retracted_at, at))
+        if not gone:
+            return self
+        if gone not in self._without:
+            self._without[gone] = Calendar(event for event in self.events if event not in gone)
+        return self._without[gone]
 
-    @cache  # noqa: B019 - as below
-    def _without(self, taken_back: frozenset[str]) -> "Calendar":
-        return Calendar(tuple(e for e in self.events if e.event_id not in taken_back))
-
-    @cache  # noqa: B019 - a handful of calendars and platforms in a process
-    def big_promotions(self, platform: str) -> tuple[BigEvent, ...]:
+    def big_promotions(self, platform: str) -> Sequence[BigEvent]:
         """Those of a platform that count, by start."""
-        return tuple(e for e in self.events if e.platform == platform and e.counts_as_big_promo)
+        return self._big.get(platform, ())
 
-    @cache  # noqa: B019 - as above
-    def of_kind(self, platform: str, kind: str) -> tuple[BigEvent, ...]:
+    def of_kind(self, platform: str, kind: str) -> Sequence[BigEvent]:
         """Those of a kind, by end."""
-        found = [e for e in self.events if e.platform == platform and e.kind == kind]
-        return tuple(sorted(found, key=lambda e: (e.ends_at, e.starts_at, e.event_id)))
+        return self._kinds.get((platform, kind), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,16 @@ def version_at(versions: tuple[SkuVersion, ...], at: datetime) -> SkuVersion | N
     """What was known of the SKU at `at`; nothing where it was not known yet."""
     known = [version for version in versions if version.known_at <= at]
     return known[-1] if known else None
+
+
+def in_window(at: datetime, valid_from: datetime | None, valid_to: datetime | None) -> bool:
+    """`[valid_from, valid_to)`; an empty end is open."""
+    return (valid_from is None or valid_from <= at) and (valid_to is None or at < valid_to)
+
+
+def stands(retracted_at: datetime | None, at: datetime) -> bool:
+    """An observation stands until it is retracted, and for the instants before for ever."""
+    return retracted_at is None or at < retracted_at
 
 
 def next_known_at(dossier: Dossier, at: datetime) -> datetime | None:

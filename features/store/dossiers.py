@@ -58,7 +58,7 @@ def load_calendar(session: Session) -> Calendar:
         BigEvent(id_, platform.casefold(), kind, at[a], at[b], bool(big), retracted.get(("events", id_)))
         for id_, platform, kind, a, b, big in rows
     ]
-    return Calendar(tuple(sorted(events, key=lambda event: (event.starts_at, event.event_id))))
+    return Calendar(events)
 
 
 def load_dossier(session: Session, sku_id: str) -> Dossier:
