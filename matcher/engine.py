@@ -7,14 +7,14 @@ asks no database and no clock, and threads may share it.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from features.catalogue import SOURCES
 from features.errors import UnknownId
 from features.kernels import F32, F64, I32, I64, Bools
-from features.units import shanghai_time
+from features.units import TICK, shanghai_time
 from matcher.candidates.union import Candidates, Side
 from matcher.explain import Reason, differing, explain
 from matcher.list_ import ListTerms, choose
@@ -26,7 +26,6 @@ from matcher.verdict_book import Both, VerdictBook
 from matcher.world import World
 
 _OWNERS_A_BATCH = 64
-_TICK = timedelta(microseconds=1)  # a list knows what was known before its instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class Engine:
         roster, shelf = self.world.snapshot.roster, self.world.snapshot.shelf
         of_sku = shelf.rows.select("title", "brand_id", "category", "list_price_fen")[skus]
         of_anchor = roster.rows.select(anchor_name="name", tier="tier")[anchors]
+        verdicts = self._verdicts(request, skus)
         cards = zip(of_sku.rows(named=True), of_anchor.rows(named=True), strict=True)
         return PairingList(
             owner_id=(roster.ids if request.side == "goods" else shelf.ids)[request.owner],
@@ -73,7 +73,7 @@ class Engine:
                     rate_ppm=int(rate_ppm[k]) if rate_ppm[k] >= 0 else None,
                     expected=expected.take(k) if expected is not None else None,
                     reasons=reasons[k],
-                    verdicts=self._verdicts(request, int(skus[k])),
+                    verdicts=verdicts[k],
                     **sku,
                     **anchor,
                 )
@@ -177,10 +177,10 @@ class Engine:
         ids, at = self.world.snapshot.shelf.ids, self._at(request)
         for rule in self.verdicts.bars:
             if request.side == "goods":
-                yield rule.upper(), self.verdicts.refused(rule, ids.to_list(), at)
+                yield rule.upper(), self.verdicts.refused(rule, ids, at)
             else:
-                refused = self.verdicts.refused(rule, [ids[request.owner]], at)
-                yield rule.upper(), np.broadcast_to(refused[0], self._n_rows(request.side))
+                refused = self.verdicts.is_refused(rule, ids[request.owner], at)
+                yield rule.upper(), np.full(self._n_rows(request.side), refused)
 
     def rank(self, request: ListRequest, among: Bools) -> tuple[Candidates, F32 | None, F64]:
         """Candidates among those rows, what the ranker sees of them (nothing where a source ranks), their scores."""
@@ -252,13 +252,15 @@ class Engine:
         popular = found.scores[:, SOURCES.index("popularity")].astype(np.float64)
         return np.where(scores > 0, scores, popular / (1.0 + popular.max(initial=0.0)) - 1.0)
 
-    def _verdicts(self, request: ListRequest, sku: int) -> Both | None:
+    def _verdicts(self, request: ListRequest, skus: I32) -> Sequence[Both | None]:
         if self.verdicts is None:
-            return None
-        return self.verdicts.of(self.world.snapshot.shelf.ids[sku], self._at(request))
+            return [None] * len(skus)
+        return self.verdicts.of_page(self.world.snapshot.shelf.ids[skus].to_list(), self._at(request))
 
     def _at(self, request: ListRequest) -> datetime:
-        return request.at or self.world.snapshot.as_of - _TICK
+        return (
+            request.at or self.world.snapshot.as_of - TICK
+        )  # a list knows what was known before its instant
 
     def _n_rows(self, side: Side) -> int:
         return len(self.world.snapshot.shelf if side == "goods" else self.world.snapshot.roster)

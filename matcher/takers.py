@@ -6,7 +6,7 @@ import numpy as np
 
 from features.kernels import I32, I64
 from features.store.dossier import Dossier
-from features.store.plans import AnchorStanding, SkuTerms
+from features.store.plans import AnchorStanding, SkuTerms, ids_of
 from matcher.engine import Engine
 from matcher.rates import strongest
 from matcher.request import ListRequest
@@ -67,8 +67,7 @@ def _planned(engine: Engine, sku: int, anchors: I32, dossier: Dossier) -> I64:
     """(n,) the rates that the dossier's plans make; -1 where none admits the anchor."""
     world = engine.world
     card = world.snapshot.shelf.rows.row(sku, named=True)
-    denied = frozenset(card["denied_anchor_ids"].split(";")) if card["denied_anchor_ids"] else frozenset()
-    terms = SkuTerms(dossier.sku_id, dossier.plans, card["min_tier"], denied)
+    terms = SkuTerms(dossier.sku_id, dossier.plans, card["min_tier"], ids_of(card["denied_anchor_ids"]))
     roster, at = world.snapshot.roster, world.snapshot.as_of
     tiers = roster.rows["tier"]
     plans = [

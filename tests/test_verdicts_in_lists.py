@@ -2,10 +2,12 @@
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from features.facts import load_facts
@@ -140,4 +142,32 @@ def test_a_sku_without_a_dossier_is_one_of_which_nothing_was_promised(judged: En
     assert check(Dossier("nobody", ()), empty.calendar, judged.world.snapshot.as_of, Policy()) == empty.of(
         "nobody", judged.world.snapshot.as_of
     )
-    assert not empty.refused("cps_floor", ["a", "b"], judged.world.snapshot.as_of).any()
+    assert not empty.refused("cps_floor", pl.Series(["a", "b"]), judged.world.snapshot.as_of).any()
+
+
+def test_the_dossiers_of_a_page_are_fetched_together_and_once(judged: Engine) -> None:
+    assert judged.verdicts is not None
+    known, asked = judged.verdicts.dossiers, []
+
+    def fetch(sku_ids: Sequence[str]) -> dict[str, Dossier]:
+        asked.append(list(sku_ids))
+        return {sku_id: known[sku_id] for sku_id in sku_ids}
+
+    at, page = judged.world.snapshot.as_of, list(known)[:5]
+    lazy = VerdictBook({}, judged.verdicts.calendar, Policy(), fetch)
+    assert lazy.of_page(page, at) == [check(known[id_], lazy.calendar, at, Policy()) for id_ in page]
+    lazy.of_page([*page[3:], *page], at)
+    assert asked == [page, []]
+
+
+def test_what_is_left_out_of_a_shelf_is_held_until_a_verdict_changes(judged: Engine) -> None:
+    assert judged.verdicts is not None
+    policy = Policy(modes=ModePolicy(cps_floor="require_pass"))
+    strict = VerdictBook(judged.verdicts.dossiers, judged.verdicts.calendar, policy)
+    shelf, at = judged.world.snapshot.shelf.ids, judged.world.snapshot.as_of
+    held = strict.refused("cps_floor", shelf, at)
+    assert strict.refused("cps_floor", shelf, at) is held
+    ends = [end for id_ in shelf for v in strict.of(id_, at) if (end := v.next_change_at) is not None]
+    later = strict.refused("cps_floor", shelf, max(ends))
+    assert later is not held
+    assert later.tolist() == [strict.is_refused("cps_floor", id_, max(ends)) for id_ in shelf]

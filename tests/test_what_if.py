@@ -164,3 +164,10 @@ def test_of_a_final_verdict_the_nearest_price_is_that_of_the_day_it_was_seen() -
     verdict = check_parity_final(dossier, calendar_of(*YEAR), E616, at, policy)
     (one,) = nearest_prices(verdict, at, policy, dossier)
     assert one.most_item_price_fen == 10_500
+
+
+def test_a_price_is_the_nearest_however_much_a_share_takes_off() -> None:
+    most_off = Promotion("m", "shop", "percent_off", off_rate_ppm=990_000)
+    assert most(offer(10_000, promotions=(most_off,)), there(10_000)) == 1_000_050
+    all_off = Promotion("m", "shop", "percent_off", off_rate_ppm=1_000_000)
+    assert most(offer(10_000, shipping_fen=1, promotions=(all_off,)), there(10_000)) is None

@@ -6,7 +6,7 @@ chose, on all mature origins: fresher than what was judged, and made from no cho
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final, get_args
@@ -94,8 +94,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     chosen: _Chosen | None = None
     lacking = _lacking(drawn, split)
     if stop_world is not None and lacking is None:
-        say("forests, compared on the early window", 0.5)
-        twin, settings = _twin(drawn, split, recipe, report)
+        twin, settings = _twin(drawn, split, recipe, threads, say, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
         mix, report["mix"] = choose_mix(
             early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
@@ -116,8 +115,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
             )
     best = best_source(replays, judge_world)
     decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
-    say("the published forests", 0.84)
-    model = _grow_all(drawn, split, chosen, recipe) if chosen is not None else None
+    model = _grow_all(drawn, split, chosen, recipe, threads, say) if chosen is not None else None
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
@@ -153,7 +151,7 @@ def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
 
 
 def _twin(
-    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, report: dict[str, Any]
+    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, say: Say, report: dict[str, Any]
 ) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
     """Grow on the fit window, stop and choose by the early one; the outcome forest beside the rankers'.
 
@@ -165,12 +163,15 @@ def _twin(
     listings = joined_listings([drawn[origin].listings for origin in split.fit])
 
     def compare(side: Side) -> tuple[Grown, ForestSetting, list[Mapping[str, Any]]]:
+        say(f"forests for {side}, compared on the early window", 0.5 + 0.08 * SIDES.index(side))
         fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
         return compare_settings(fit, joined(early.queries[side]), recipe)
 
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(fit_outcome, listings, early.listings, recipe)
+        wait([outcome] if threads == 1 else [])
         grown = {side: compare(side) for side in SIDES}
+        say("value and outcomes", 0.66)
         model = Model(
             version="twin",
             goods_uptake=grown["goods"][0].ranker,
@@ -183,7 +184,9 @@ def _twin(
     return model, {side: (setting, best.rounds) for side, (best, setting, _) in grown.items()}
 
 
-def _grow_all(drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe) -> Model:
+def _grow_all(
+    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int, say: Say
+) -> Model:
     """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
     assert split.judge is not None
@@ -193,16 +196,20 @@ def _grow_all(drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe
     older = joined_listings([drawn[origin].listings for origin in before])
 
     def grow(side: Side) -> Ranker:
+        say(f"the published forest for {side}", 0.84 + 0.05 * SIDES.index(side))
         setting, rounds = chosen.settings[side]
         rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
         return fit_uptake(rows, recipe, setting, rounds=rounds).ranker
 
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(fit_outcome, older, newest, recipe)
+        wait([outcome] if threads == 1 else [])
+        rankers = {side: grow(side) for side in SIDES}
+        say("the published value and outcomes", 0.95)
         return Model(
             version="unpublished",
-            goods_uptake=grow("goods"),
-            shortlist_uptake=grow("shortlist"),
+            goods_uptake=rankers["goods"],
+            shortlist_uptake=rankers["shortlist"],
             goods_value=_value(everything, recipe) if chosen.mix.value_ranker else None,
             outcome=outcome.result(),
             mix=chosen.mix,

@@ -1,7 +1,6 @@
-"""How does a verdict look to a person, and to a program? What was compared, step by step, and when it will change."""
+"""How does a verdict look to a person? What was compared, step by step, and when it will change."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,117 +9,16 @@ from rich.table import Table
 
 from api.commands.checking import Counts
 from api.commands.console import answer_console
+from api.commands.documents import margin_unit
 from features.store.dossier import Dossier
 from features.store.records import ShownVerdict
-from features.units import SHANGHAI, Fen, Ppm, percent, yuan
+from features.units import Fen, Ppm, percent, shanghai_time, yuan
 from matcher.cps import FloorAccount
-from matcher.parity import Compared, ParityAccount
+from matcher.parity import ParityAccount
 from matcher.policy import Policy
-from matcher.price import Price
 from matcher.verdict import SENTENCES, Reason, Verdict
 from matcher.verdict_book import Both
 from matcher.whatif import NearestPrice, nearest_prices, nearest_rate
-
-
-def document(both: Both, dossier: Dossier, policy: Policy) -> dict[str, Any]:
-    """Both verdicts as JSON: money in fen, rates in ppm, instants with their offset."""
-    return {
-        "sku_id": dossier.sku_id,
-        "policy_version": policy.version,
-        "verdicts": [
-            verdict_document(verdict)
-            | {"margin_unit": margin_unit(verdict, policy)}
-            | _what_if(verdict, dossier, policy)
-            for verdict in both
-        ],
-    }
-
-
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """One verdict, without its account."""
-    zh, en = SENTENCES[verdict.reason]
-    return {
-        "rule": verdict.rule,
-        "status": str(verdict.status),
-        "reason": str(verdict.reason),
-        "sentence": {"zh": zh, "en": en},
-        "margin": verdict.margin,
-        "evidence": [
-            {"id": row.id, "table": row.table, "observed_at": row.observed_at.isoformat()}
-            for row in verdict.evidence
-        ],
-        "provisional": verdict.provisional,
-        "policy_version": verdict.policy_version,
-        "checked_at": verdict.checked_at.isoformat(),
-        "next_change_at": None if verdict.next_change_at is None else verdict.next_change_at.isoformat(),
-        "notes": [{"reason": str(note.reason), "about": note.about} for note in verdict.notes],
-    }
-
-
-def _what_if(verdict: Verdict, dossier: Dossier, policy: Policy) -> dict[str, Any]:
-    """What would make it pass, and the account of what was compared."""
-    if verdict.rule == "cps_floor":
-        nearest = nearest_rate(verdict, policy, dossier)
-        account = verdict.account
-        if not isinstance(account, FloorAccount):
-            return {"nearest_rate": None}
-        return {
-            "nearest_rate": None
-            if nearest is None
-            else {name: getattr(nearest, name) for name in nearest.__slots__},
-            "plan_id": None if account.plan is None else account.plan.plan_id,
-            "rate_ppm": None if account.plan is None else account.plan.rate_ppm,
-            "floor_ppm": account.floor_ppm,
-            "platforms": [
-                {
-                    "platform": one.quote.platform,
-                    "quote_id": one.quote.quote_id,
-                    "rate_ppm": one.rate_ppm,
-                    "observed_at": one.quote.observed_at.isoformat(),
-                    "fresh": one.is_fresh,
-                }
-                for one in account.theirs
-            ],
-        }
-    prices = nearest_prices(verdict, verdict.checked_at, policy, dossier)
-    parity = verdict.account if isinstance(verdict.account, ParityAccount) else None
-    return {
-        "nearest_prices": [{name: getattr(one, name) for name in one.__slots__} for one in prices],
-        "event_id": None if parity is None else parity.event.event_id,
-        "reference_event_ids": [] if parity is None else [event.event_id for event in parity.references],
-        "compared": [] if parity is None else [_compared_document(one) for one in parity.compared],
-    }
-
-
-def _compared_document(one: Compared) -> dict[str, Any]:
-    return {
-        "status": str(one.status),
-        "reason": str(one.reason),
-        "margin": one.margin,
-        "ours": price_document(one.ours),
-        "theirs": [] if one.theirs is None else [price_document(price) for price in one.theirs.deciding],
-    }
-
-
-def price_document(price: Price) -> dict[str, Any]:
-    """An effective price with every step."""
-    return {
-        "offer_id": price.offer.offer_id,
-        "audience": price.offer.audience or "all",
-        "observed_at": price.offer.observed_at.isoformat(),
-        "p0": price.p0,
-        "p1": price.p1,
-        "p2": price.p2,
-        "p3": price.p3,
-        "shipping_fen": price.offer.shipping_fen or 0,
-        "paid_fen": price.paid_fen,
-        "units": price.units,
-        "unit": price.unit,
-        "units_per_pack": price.units_per_pack,
-        "steps": [step._asdict() for step in price.steps],
-        "conditional_paid_fen": price.conditional_paid_fen,
-        "gift_other": price.offer.gift_other,
-    }
 
 
 def print_json(answer: dict[str, Any]) -> None:
@@ -131,14 +29,15 @@ def print_json(answer: dict[str, Any]) -> None:
 def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -> None:
     """Both verdicts for a person, in Shanghai time."""
     console = answer_console()
-    console.print(f"SKU {dossier.sku_id} at {_shown(both.cps_floor.checked_at)}, policy {policy.version}")
+    console.print(
+        f"SKU {dossier.sku_id} at {shanghai_time(both.cps_floor.checked_at)}, policy {policy.version}"
+    )
     for verdict in both:
-        zh, en = SENTENCES[verdict.reason]
         margin = "" if verdict.margin is None else f", margin {_margin(verdict, policy)}"
         provisional = " (provisional)" if verdict.provisional else ""
         console.print(
             f"\n{verdict.rule}: {verdict.status} {verdict.reason}{provisional}{margin}: "
-            f"{zh if language == 'zh' else en}"
+            f"{_sentence(verdict.reason, language)}"
         )
         if isinstance(verdict.account, FloorAccount):
             _print_floor(verdict.account, console)
@@ -146,12 +45,13 @@ def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -
             _print_parity(verdict.account, console)
         _print_nearest(verdict, dossier, policy, console)
         for note in verdict.notes:
-            zh, en = SENTENCES[note.reason]
-            console.print(f"  left out or noted: {note.about}: {zh if language == 'zh' else en}")
+            console.print(f"  left out or noted: {note.about}: {_sentence(note.reason, language)}")
         for row in verdict.evidence:
-            console.print(f"  evidence: {row.id} ({row.table}), seen {_shown(row.observed_at)}")
+            console.print(f"  evidence: {row.id} ({row.table}), seen {shanghai_time(row.observed_at)}")
         if verdict.next_change_at is not None:
-            console.print(f"  holds until {_shown(verdict.next_change_at)}, unless something new is seen")
+            console.print(
+                f"  holds until {shanghai_time(verdict.next_change_at)}, unless something new is seen"
+            )
 
 
 def print_takers(takers: dict[str, Any] | None) -> None:
@@ -172,16 +72,13 @@ def print_takers(takers: dict[str, Any] | None) -> None:
     answer_console().print(table)
 
 
+def _sentence(reason: Reason, language: str) -> str:
+    zh, en = SENTENCES[reason]
+    return zh if language == "zh" else en
+
+
 def _margin(verdict: Verdict, policy: Policy) -> str:
     return f"{verdict.margin} {margin_unit(verdict, policy)}"
-
-
-def margin_unit(verdict: Verdict, policy: Policy) -> str:
-    """What a margin is counted in."""
-    if verdict.rule == "price_parity":
-        return "fen a base unit"
-    is_amount = policy.floor.basis == "amount" or verdict.reason is Reason.RATE_OK_AMOUNT_LOW
-    return "fen a piece" if is_amount else "ppm"
 
 
 def _print_floor(account: FloorAccount, console: Any) -> None:
@@ -190,7 +87,7 @@ def _print_floor(account: FloorAccount, console: Any) -> None:
     for one in account.theirs:
         age = "" if one.is_fresh else ", too old to count"
         console.print(
-            f"  {one.quote.platform}: {percent(Ppm(one.rate_ppm))}, seen {_shown(one.quote.observed_at)}{age}"
+            f"  {one.quote.platform}: {percent(Ppm(one.rate_ppm))}, seen {shanghai_time(one.quote.observed_at)}{age}"
         )
     if account.floor_ppm is not None:
         console.print(f"  floor: {percent(Ppm(account.floor_ppm))}")
@@ -217,7 +114,7 @@ def _steps(layer: str) -> Any:
 
 _LINES = (
     ("offer", lambda price: f"{price.offer.offer_id} ({price.offer.audience or 'all'})"),
-    ("seen", lambda price: _shown(price.offer.observed_at)),
+    ("seen", lambda price: shanghai_time(price.offer.observed_at)),
     ("item price x pieces", lambda price: yuan(Fen(price.p0))),
     ("item", _steps("item")),
     ("shop", _steps("shop")),
@@ -294,10 +191,12 @@ def print_shown(rows: list[ShownVerdict], *, as_json: bool) -> None:
         evidence = ", ".join(id_ for id_, _, _ in plain["evidence"])
         margin = "" if row.margin is None else str(row.margin)
         table.add_row(
-            _shown(row.first_shown_at), row.rule, row.status, row.reason, margin, row.policy_version, evidence
+            shanghai_time(row.first_shown_at),
+            row.rule,
+            row.status,
+            row.reason,
+            margin,
+            row.policy_version,
+            evidence,
         )
     answer_console().print(table)
-
-
-def _shown(instant: datetime) -> str:
-    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M} Shanghai"

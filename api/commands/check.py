@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.commands import options
+from api.commands.console import note
 from features.errors import Refused, WrongInput
 from features.settings import read_settings
 
@@ -75,7 +76,7 @@ def check_promises(
         else:
             failed = _one(
                 store, str(sku), instant, event, plan, decided, settings, language,
-                is_past=at is not None, as_json=as_json,
+                is_now=at is None, as_json=as_json,
             )  # fmt: skip
     finally:
         store.dispose()
@@ -108,11 +109,11 @@ def _one(
     settings: "Settings",
     language: str,
     *,
-    is_past: bool,
+    is_now: bool,
     as_json: bool,
 ) -> bool:
     """Print the account of one SKU; whether a promise is broken."""
-    from api.commands import accounts, checking
+    from api.commands import accounts, checking, documents
     from features.store.db import reading
     from features.store.dossiers import load_calendar, load_dossier
     from matcher.whatif import with_planned
@@ -123,12 +124,14 @@ def _one(
     if plan is not None:
         planned = checking.read_plan_file(plan, sku_id, at, policy)
         dossier = with_planned(dossier, planned)
-        if planned.plans and not is_past:
+        if planned.plans and not is_now:
+            note("who would take the SKU up is not told for --at: the model and its market are of now")
+        elif planned.plans:
             takers = checking.compare_takers(settings, dossier)
     event = None if event_id is None else checking.find_event(calendar, event_id)
     both = checking.check_one(dossier, calendar, event, at, policy)
     if as_json:
-        accounts.print_json(accounts.document(both, dossier, policy) | {"takers": takers})
+        accounts.print_json(documents.document(both, dossier, policy) | {"takers": takers})
     else:
         accounts.print_account(both, dossier, policy, language)
         accounts.print_takers(takers)

@@ -30,11 +30,11 @@ from features.store.intake.values import Odd
 from features.store.planned import Planned, read_planned
 from features.store.records import ShownVerdict, keep_shown, shown_verdicts
 from matcher.cps import check_cps
-from matcher.parity import check_parity, check_parity_final
+from matcher.parity import check_parity_final
 from matcher.policy import Policy
 from matcher.takers import expect_takers
 from matcher.verdict import Status, Verdict
-from matcher.verdict_book import Both
+from matcher.verdict_book import Both, check
 
 _SKUS_A_WRITE = 2_000
 _SCHEMA = {
@@ -56,10 +56,19 @@ def check_one(
 ) -> Both:
     """Both verdicts; that on prices the final one of an event, where one is named."""
     if event is None:
-        parity = check_parity(dossier, calendar, at, policy)
-    else:
-        parity = check_parity_final(dossier, calendar, event, at, policy)
+        return check(dossier, calendar, at, policy)
+    parity = check_parity_final(dossier, calendar, event, at, policy)
     return Both(check_cps(dossier, calendar, at, policy), parity)
+
+
+def check_each(
+    session: Session, calendar: Calendar, event: BigEvent | None, at: datetime, policy: Policy
+) -> Iterator[tuple[Dossier, Both]]:
+    """Of every SKU ever stored, by id, with a bar."""
+    ids = [row[0] for row in read_rows(session, "SELECT DISTINCT sku_id FROM skus")]
+    with _without_cycles():
+        for dossier in tracked(load_dossiers(session, ids), "checks", total=len(ids)):
+            yield dossier, check_one(dossier, calendar, event, at, policy)
 
 
 def check_all(store: Store, out: Path | None, event_id: str | None, at: datetime, policy: Policy) -> Counts:
@@ -68,20 +77,21 @@ def check_all(store: Store, out: Path | None, event_id: str | None, at: datetime
     with reading(store) as session:
         calendar = load_calendar(session)
         event = None if event_id is None else find_event(calendar, event_id)
-        ids = sorted(row[0] for row in read_rows(session, "SELECT DISTINCT sku_id FROM skus"))
-        answers = (
-            check_one(dossier, calendar, event, at, policy)
-            for dossier in tracked(load_dossiers(session, ids), "checks", total=len(ids))
-        )
-        with nullcontext() if out is None else sink(out) as file, _without_cycles():
+        answers = (both for _, both in check_each(session, calendar, event, at, policy))
+        with nullcontext() if out is None else sink(out) as file:
             for batch in _batches(answers):
                 verdicts = [verdict for both in batch for verdict in both]
-                counts.update((v.rule, str(v.status), str(v.reason)) for v in verdicts)
+                counts.update(answer_of(verdict) for verdict in verdicts)
                 if file is not None:
                     file.write(_frame(verdicts))
             if file is not None and not counts:
                 file.write(_frame([]))
     return counts
+
+
+def answer_of(verdict: Verdict) -> tuple[str, str, str]:
+    """As answers are counted."""
+    return verdict.rule, str(verdict.status), str(verdict.reason)
 
 
 @contextmanager

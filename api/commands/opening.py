@@ -4,20 +4,21 @@ Where no model may serve, the best single source does: the one that the last nig
 the one that would have done best on the newest window that is over.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
 
-from sqlalchemy import Engine as Store
+from sqlmodel import Session
 
 from api.commands.stores import open_known_store, store_name
 from features.errors import WrongInput
 from features.facts import Facts, load_facts
 from features.settings import Settings
 from features.snapshot import take_snapshot
-from features.store.db import read_rows, reading
+from features.store.db import reading
 from features.store.dossier import Dossier
 from features.store.dossiers import load_calendar, load_dossiers
 from features.units import from_microseconds, midnight, shanghai_day, shanghai_time
@@ -51,38 +52,16 @@ def open_list_engine(settings: Settings, as_of: date | None) -> Engine:
 
 
 def read_verdicts(settings: Settings, policy: Policy) -> VerdictBook:
-    """What the two rules say of the store's SKUs: all read at once where the policy leaves pairings out for them."""
-    store = open_known_store(settings)
-    with reading(store) as session:
+    """What the two rules say of the store's SKUs: a page's are read when it is shown, all where a rule leaves some out."""
+
+    def fetch(sku_ids: Sequence[str] | None) -> dict[str, Dossier]:
+        with _read(settings) as session:
+            return {dossier.sku_id: dossier for dossier in load_dossiers(session, sku_ids)}
+
+    with _read(settings) as session:
         calendar = load_calendar(session)
-        book = VerdictBook({}, calendar, policy)
-        dossiers: Mapping[str, Dossier] = StoredDossiers(store)
-        if book.bars:
-            dossiers = {dossier.sku_id: dossier for dossier in load_dossiers(session)}
-    return VerdictBook(dossiers, calendar, policy)
-
-
-class StoredDossiers(Mapping[str, Dossier]):
-    """Dossiers that are read when they are asked for: a page's, not the whole library's."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def __getitem__(self, sku_id: str) -> Dossier:
-        """One SKU's; KeyError where nothing is stored of it."""
-        with reading(self.store) as session:
-            found = next(load_dossiers(session, [sku_id]))
-        if not found.versions:
-            raise KeyError(sku_id)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        """Every SKU ever stored."""
-        with reading(self.store) as session:
-            return iter(sorted(row[0] for row in read_rows(session, "SELECT DISTINCT sku_id FROM skus")))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    book = VerdictBook({}, calendar, policy, fetch)
+    return VerdictBook(fetch(None), calendar, policy) if book.bars else book
 
 
 def why_no_model(home: Path, as_of: date | None) -> str:
@@ -99,10 +78,17 @@ def why_no_model(home: Path, as_of: date | None) -> str:
 
 def read_facts(settings: Settings, at: datetime) -> Facts:
     """What the settings' store knew at an instant."""
+    with _read(settings) as session:
+        return load_facts(session, as_of=at)
+
+
+@contextmanager
+def _read(settings: Settings) -> Iterator[Session]:
+    """A look at the settings' store."""
     store = open_known_store(settings)
     try:
         with reading(store) as session:
-            return load_facts(session, as_of=at)
+            yield session
     finally:
         store.dispose()
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Store
 from sqlmodel import col, select
 
 from api.commands.accounts import counts_table, print_account
-from api.commands.checking import Counts
+from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
 from api.commands.nightly import print_night, record
 from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
@@ -33,7 +33,7 @@ from features.errors import RejectedRows, WrongInput
 from features.settings import Settings
 from features.store.db import reading, writing
 from features.store.dossier import Dossier
-from features.store.dossiers import load_calendar, load_dossiers
+from features.store.dossiers import load_calendar
 from features.store.ingest import ingest
 from features.store.tables import Brand
 from features.units import midnight, shanghai_time
@@ -43,7 +43,7 @@ from matcher.policy import Policy, read_policy
 from matcher.registry import newest_serving
 from matcher.request import ListRequest
 from matcher.verdict import Status
-from matcher.verdict_book import Both, check
+from matcher.verdict_book import Both
 from training.nightly import run_night
 from training.recipe import FAST
 
@@ -114,10 +114,8 @@ def _print_checks(settings: Settings, policy: Policy, at: datetime, language: st
     counts: Counts = Counter()
     broken: tuple[Both, Dossier] | None = None
     with reading(store) as session:
-        calendar = load_calendar(session)
-        for dossier in load_dossiers(session):
-            both = check(dossier, calendar, at, policy)
-            counts.update((v.rule, str(v.status), str(v.reason)) for v in both)
+        for dossier, both in check_each(session, load_calendar(session), None, at, policy):
+            counts.update(map(answer_of, both))
             if broken is None and both.price_parity.status is Status.FAIL:
                 broken = both, dossier
     store.dispose()

@@ -9,12 +9,16 @@ import typer
 from api.commands.options import Database, Home, Json, Policy
 from api.commands.stores import open_known_store
 from features.settings import read_settings
-from features.units import SHANGHAI
+from features.units import shanghai_time
 
 
 def retract_observation(
-    table: Annotated[str, typer.Option(metavar="T", help="cps_quotes or offers.")],
-    key: Annotated[str, typer.Option(metavar="K", help="Its quote_id or offer_id.")],
+    table: Annotated[
+        str, typer.Option(metavar="T", help="cps_quotes, offers, offer_promotions, events or enrolments.")
+    ],
+    key: Annotated[
+        str, typer.Option(metavar="K", help="Its id; of an enrolment brand_id:programme_id:valid_from.")
+    ],
     reason: Annotated[str, typer.Option(metavar="R", help="What was wrong with it; it is kept.")],
     as_json: Json = False,
     database: Database = None,
@@ -35,6 +39,4 @@ def retract_observation(
     if as_json:
         typer.echo(json.dumps({"table": table, "key": key, "retracted_at": since.isoformat()}))
     else:
-        typer.echo(
-            f"{table} {key} does not count from {since.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} Shanghai on"
-        )
+        typer.echo(f"{table} {key} does not count from {shanghai_time(since)} on")

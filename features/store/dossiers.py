@@ -19,7 +19,7 @@ from features.store.dossier import (
     Quote,
     SkuVersion,
 )
-from features.store.plans import PlanRow
+from features.store.plans import PlanRow, ids_of
 from features.store.records import enrolment_key
 from features.store.types import Instants
 from features.units import Ppm
@@ -125,7 +125,7 @@ def _enrolments(session: Session, at: Instants, retracted: "_Retracted") -> dict
             Enrolment(
                 brand_id=brand,
                 programme_id=programme,
-                rules=frozenset(rules.split(";")),
+                rules=ids_of(rules),
                 valid_from=begun,
                 valid_to=at.maybe(valid_to),
                 committed_at=begun if committed is None else at[committed],
@@ -163,7 +163,7 @@ def _plans(session: Session, ids: Sequence[str], at: Instants) -> dict[str, list
                 valid_from=at[a],
                 valid_to=at.maybe(b),
                 status=status,
-                anchor_ids=frozenset(anchors.split(";")) if anchors else frozenset(),
+                anchor_ids=ids_of(anchors),
                 service_fee_rate_ppm=None if fee is None else Ppm(fee),
             )
         )

@@ -16,7 +16,7 @@ from features.errors import WrongInput
 from features.store.dossier import Offer, Promotion
 from features.store.intake.checked import read_cells
 from features.store.intake.json_lines import read_objects
-from features.store.plans import PlanRow
+from features.store.plans import PlanRow, ids_of
 from features.store.tables import TABLES
 from features.store.types import Instants
 from features.units import Ppm
@@ -119,7 +119,7 @@ def _plan(row: Mapping[str, Any], at_us: Instants, at: datetime) -> PlanRow:
         valid_from=at_us[row["valid_from"]],
         valid_to=at_us.maybe(row["valid_to"]),
         status=row["status"],
-        anchor_ids=frozenset(row["anchor_ids"].split(";")) if row["anchor_ids"] else frozenset(),
+        anchor_ids=ids_of(row["anchor_ids"]),
         service_fee_rate_ppm=None
         if row["service_fee_rate_ppm"] is None
         else Ppm(row["service_fee_rate_ppm"]),

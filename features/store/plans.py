@@ -69,7 +69,7 @@ def load_terms(session: Session, sku_id: str, *, at: datetime) -> SkuTerms:
         sku_id=sku_id,
         plans=tuple(_plan_row(plan) for plan in plans),
         min_tier=sku.min_tier,
-        denied_anchor_ids=_ids(sku.denied_anchor_ids),
+        denied_anchor_ids=ids_of(sku.denied_anchor_ids),
     )
 
 
@@ -109,10 +109,11 @@ def _plan_row(plan: Plan) -> PlanRow:
         valid_from=plan.valid_from,
         valid_to=plan.valid_to,
         status=plan.status,
-        anchor_ids=_ids(plan.anchor_ids),
+        anchor_ids=ids_of(plan.anchor_ids),
         service_fee_rate_ppm=None if plan.service_fee_rate_ppm is None else Ppm(plan.service_fee_rate_ppm),
     )
 
 
-def _ids(joined: str | None) -> frozenset[str]:
+def ids_of(joined: str | None) -> frozenset[str]:
+    """A `;` list as the store keeps it."""
     return frozenset(joined.split(";")) if joined else frozenset()
