@@ -33,14 +33,15 @@ def judge(replays: Mapping[tuple[Side, bool], Replay], recipe: Recipe) -> Decisi
         for (of, new_only), played in replays.items():
             if of == side and played.queries:
                 figures[f"{side}, {'new' if new_only else 'all'} pairs"] = _figures(played)
-        if together.queries:
-            figures[f"{side}, {DECIDES}"] = _figures(together)
-        for system in together.systems():
-            ours, theirs = together.ndcg(OURS), together.ndcg(system)
-            difference, low, high = paired(ours, theirs)
+        if not together.queries:
+            continue
+        decides = figures[f"{side}, {DECIDES}"] = _figures(together)
+        for system, figure in decides["systems"].items():
+            difference, low, high = figure.get("ours_ahead_by", (0.0, 0.0, 0.0))
             if difference < -recipe.gate_tolerance:
+                ours = decides["systems"][OURS]["ndcg10"]
                 reasons.append(
-                    f"{side}: NDCG@10 {ours.mean():.4f} is behind {system}'s {theirs.mean():.4f} "
+                    f"{side}: NDCG@10 {ours:.4f} is behind {system}'s {figure['ndcg10']:.4f} "
                     f"({difference:+.4f}, {low:+.4f} to {high:+.4f}) over all and new pairs together; "
                     f"the tolerance is {recipe.gate_tolerance:.4f}"
                 )

@@ -86,10 +86,14 @@ def _balance(engine: Engine, graded: Graded, side: Side) -> tuple[Balance, Mappi
     chances, chances_new = _chances(lists), _chances(_replayed(engine, graded, side, new_only=True))
     most_taken = float(np.mean([_ndcg(one, one.uptake) for one in lists]))
     most_brought = sum(_brought(one, one.gmv) for one in lists)
+    chance = [chances.of(one.uptake) for one in lists]
     report: dict[str, Any] = {}
     chosen: float | None = None
     for weight in WEIGHTS:
-        scores = [balanced_scores(one.uptake, one.gmv, chances.of(one.uptake), weight) for one in lists]
+        scores = [
+            balanced_scores(one.uptake, one.gmv, known, weight)
+            for one, known in zip(lists, chance, strict=True)
+        ]
         kept = [_ndcg(one, score) for one, score in zip(lists, scores, strict=True)]
         brought = [_brought(one, score) for one, score in zip(lists, scores, strict=True)]
         taken_kept = float(np.mean(kept)) / max(most_taken, 1e-12)

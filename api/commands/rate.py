@@ -12,7 +12,7 @@ from rich.table import Table
 from api.commands.options import At, Database, Home, Json, Policy, read_instant
 from api.commands.stores import open_known_store
 from features.settings import read_settings
-from features.units import SHANGHAI, percent
+from features.units import percent, shanghai_time
 
 if TYPE_CHECKING:
     from features.store.plans import PlanRow
@@ -86,13 +86,11 @@ def _plan_document(plan: "PlanRow") -> dict[str, object]:
 def _print(answer: "RateAnswer") -> None:
     out = Console()
     asker = f"anchor {answer.anchor_id}" if answer.anchor_id else "any anchor"
-    out.print(
-        f"SKU {answer.sku_id}, {asker}, at {_shown(answer.at)} (Shanghai)", markup=False, highlight=False
-    )
+    out.print(f"SKU {answer.sku_id}, {asker}, at {shanghai_time(answer.at)}", markup=False, highlight=False)
     if answer.plan is None or answer.rate_ppm is None:
         out.print("no commission plan applies")
     else:
-        kept = f", kept until {_shown(answer.kept_until)}" if answer.kept_until else ""
+        kept = f", kept until {shanghai_time(answer.kept_until)}" if answer.kept_until else ""
         out.print(
             f"{percent(answer.rate_ppm)} by plan {answer.plan.plan_id} ({answer.plan.plan_type}){kept}",
             markup=False,
@@ -106,7 +104,3 @@ def _print(answer: "RateAnswer") -> None:
     for loser in answer.losers:
         table.add_row(loser.plan.plan_id, loser.plan.plan_type, percent(loser.plan.rate_ppm), loser.en)
     out.print(table)
-
-
-def _shown(instant: datetime) -> str:
-    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
