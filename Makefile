@@ -9,7 +9,7 @@ WORKERS ?= 2
 export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
 .DEFAULT_GOAL := help
-.PHONY: help install preflight demo test soak check bench bench-retail bench-market wheel-check lock clean
+.PHONY: help install preflight demo serve test soak check bench bench-retail bench-market wheel-check lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ preflight:
 
 demo: install  ## a simulated market from nothing: ingest, train, lists, printed
 	$(BIN)/matcher demo
+
+serve: install  ## the site over what `make demo` left: http://127.0.0.1:8000, with a key for each role
+	$(BIN)/matcher serve --demo-keys
 
 test: install  ## every test but the slow ones
 	$(BIN)/pytest -n $(WORKERS) -m "not slow"
@@ -67,7 +70,7 @@ wheel-check: install  ## builds the wheel and runs it in a new venv, far from th
 	  "$$away/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
 	  "$$away/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl; \
 	  cd "$$away"; venv/bin/matcher --help >/dev/null; \
-	  venv/bin/python -c 'import api, matcher, training; from api.commands.options import open_store; \
+	  venv/bin/python -c 'import api, matcher, training; from api.stores import open_store; \
 	    from features.settings import read_settings; print("the wheel runs:", open_store(read_settings()), api.__file__)'
 
 lock:  ## requirements.lock anew from pyproject.toml: names, versions and hashes, no addresses

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """A TOML file that overrides the policy's defaults."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """What training and whole lists use; answering one request always uses one."""
+    requests_a_minute: Annotated[int, Field(ge=1)] = 6_000
+    """Of one caller over HTTP; more are answered 429."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = False
     """One JSON document a line, for machines; words for people otherwise."""

@@ -17,7 +17,7 @@ from features.kernels import F32, F64, I32, I64, Bools
 from features.units import TICK, shanghai_time
 from matcher.candidates.union import Candidates, Side
 from matcher.explain import Reason, differing, explain
-from matcher.list_ import ListTerms, choose
+from matcher.list_ import ListTerms, choose_page
 from matcher.model import Model
 from matcher.outcome import Expected, unit_gmv
 from matcher.pairing import Chosen, Pairing, PairingList
@@ -51,7 +51,7 @@ class Engine:
         """At most `request.size` pairings, best first; outcomes and reasons for the returned page alone."""
         among, refused = self.among(request)
         found, matrix, scores = self.rank(request, among)
-        places = choose(scores, self.terms(request, found))
+        places = self._places(request, found, scores)
         page = found.take(places)
         anchors, skus = self._pairs(request.side, request.owner, page.rows)
         rate_ppm = self.world.rates.at(anchors, skus)
@@ -66,7 +66,7 @@ class Engine:
             owner_id=(roster.ids if request.side == "goods" else shelf.ids)[request.owner],
             pairings=[
                 Pairing(
-                    rank=k + 1,
+                    rank=request.skip + k + 1,
                     anchor_id=roster.ids[int(anchors[k])],
                     sku_id=shelf.ids[int(skus[k])],
                     score=float(scores[places[k]]),
@@ -91,7 +91,7 @@ class Engine:
         """The rows of a list and their scores, without what a reader sees: for lists of everybody."""
         among, _ = self.among(request)
         found, _, scores = self.rank(request, among)
-        places = choose(scores, self.terms(request, found))
+        places = self._places(request, found, scores)
         return Chosen(rows=found.rows[places], scores=scores[places])
 
     def choose_all(
@@ -165,6 +165,8 @@ class Engine:
             yield "NOT_JOINED", not_joined
         yield from world.pair_rules.refusals(request.side, owner)
         yield from self._barred(request)
+        if request.side == "goods" and (request.hidden.sku_ids or request.hidden.categories):
+            yield "HIDDEN", request.hidden.skus(world.snapshot)
         if request.new_only:
             sold = np.zeros(self._n_rows(request.side), np.bool_)
             sold[world.sold_together(request.side, owner)] = True
@@ -230,6 +232,13 @@ class Engine:
         return ListTerms(
             size=request.size, reserved=small, reserved_share=owed.small_anchor_share or owed.newcomer_share
         )
+
+    def _places(self, request: ListRequest, found: Candidates, scores: F64) -> I64:
+        """Of the candidates those on the page, best first."""
+        if request.only is None:
+            return choose_page(scores, self.terms(request, found), request.skip)
+        wanted = np.flatnonzero(np.isin(found.rows, request.only))
+        return wanted[np.argsort(-scores[wanted], kind="stable")]
 
     def _passing(self, request: ListRequest) -> Bools:
         """Rows that pass the filters together with the owner."""

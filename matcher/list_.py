@@ -1,6 +1,6 @@
 """Which candidates make the list? Best scores first, ties always the same way, and what the policy owes to others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,28 @@ def choose(scores: F64, terms: ListTerms) -> I64:
             break
         chosen = np.append(np.delete(chosen, others[-1]), place)
     return chosen
+
+
+def choose_page(scores: F64, terms: ListTerms, skip: int) -> I64:
+    """As `choose`, after the first `skip` places: a list is dealt in pages, each of which keeps to the terms.
+
+    So the first page is the list of its size, and no place comes twice. `skip` is a number of whole pages.
+    """
+    if skip % terms.size:
+        raise ValueError(f"{skip} places are no whole number of pages of {terms.size}")
+    left = np.arange(len(scores))
+    for _ in range(skip // terms.size):
+        left = np.delete(left, choose(scores[left], _of(terms, left)))
+    page: I64 = left[choose(scores[left], _of(terms, left))]
+    return page
+
+
+def _of(terms: ListTerms, places: I64) -> ListTerms:
+    return replace(
+        terms,
+        group=None if terms.group is None else terms.group[places],
+        reserved=None if terms.reserved is None else terms.reserved[places],
+    )
 
 
 def _capped(order: I64, group: I32, cap: int) -> I64:

@@ -7,7 +7,7 @@ import numpy as np
 
 from features.anchor import TIERS
 from features.errors import WrongInput
-from features.kernels import Bools
+from features.kernels import I32, Bools
 from features.snapshot import Snapshot
 from features.units import Fen, Ppm
 from matcher.candidates.union import Side
@@ -60,6 +60,28 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """What an anchor does not want recommended: single SKUs, and categories with all below them."""
+
+    sku_ids: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
+
+    def skus(self, snapshot: Snapshot) -> Bools:
+        """(n_skus,) those that are hidden."""
+        shelf = snapshot.shelf
+        hidden = np.zeros(len(shelf), np.bool_)
+        if self.categories:
+            inside = [
+                any(path == one or path.startswith(f"{one}/") for one in self.categories)
+                for path in shelf.category_paths
+            ]
+            hidden |= np.array(inside, np.bool_)[shelf.category]
+        if self.sku_ids:
+            hidden |= shelf.ids.is_in(list(self.sku_ids)).to_numpy()
+        return hidden
+
+
+@dataclass(frozen=True, slots=True)
 class ListRequest:
     """One list: `owner` is an anchor's or a SKU's row."""
 
@@ -72,6 +94,12 @@ class ListRequest:
     filters: Filters = field(default_factory=Filters)
     at: datetime | None = None
     """The instant of the two rules' verdicts; nothing: the snapshot's."""
+    skip: int = 0
+    """Places before the first that is wanted: a number of whole pages of `size`."""
+    hidden: Hidden = field(default_factory=Hidden)
+    """What the owner of a goods list does not want to see."""
+    only: I32 | None = None
+    """Rows of the other side that are listed, ranked among all; nothing: those that the list would have."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= MOST_LISTED:

@@ -14,7 +14,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api.commands.checking import check_all
-from api.commands.options import open_store
+from api.stores import open_store
 from features.settings import Settings
 from features.store.db import read_rows, reading, writing
 from features.store.ingest import ingest

@@ -14,7 +14,7 @@ import numpy as np
 
 from api.commands.nightly import record
 from api.commands.opening import engine_of
-from api.commands.options import open_store
+from api.stores import open_store
 from api.commands.pretending import lists_of
 from features.demo_market import MarketSpec, capture, make_market, own_best_sellers, popularity, write_market
 from features.facts import Facts, load_facts

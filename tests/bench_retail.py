@@ -19,7 +19,7 @@ import pytest
 
 from api.commands.nightly import record
 from api.commands.opening import engine_of
-from api.commands.options import open_store
+from api.stores import open_store
 from api.commands.writing import write_lists
 from features.facts import load_facts
 from features.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.commands import app, main
-from api.commands.options import open_store
+from api.stores import open_store
 from features.errors import Fault, FenxiaoError, Refused, WrongInput
 from features.settings import read_settings
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from api.commands import main
-from api.commands.options import open_store
+from api.stores import open_store
 from features.catalogue import FEATURES
 from features.settings import read_settings
 from trained import SIDES, SMALL, Trained

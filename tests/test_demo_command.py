@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from api.commands import main
-from api.commands.options import open_store
-from api.commands.stores import mark_simulated
+from api.stores import open_store
+from api.stores import mark_simulated
 from features.demo_market import MarketSpec
 from features.settings import read_settings
 from trained import SMALL

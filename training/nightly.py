@@ -20,6 +20,7 @@ from features.snapshot import take_snapshot
 from features.units import DAY_US, from_microseconds, shanghai_day
 from matcher.candidates.union import Side
 from matcher.engine import build_engine
+from matcher.golden import golden_file
 from matcher.model import Mix, Model
 from matcher.policy import Policy
 from matcher.ranker import Ranker
@@ -119,7 +120,7 @@ def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say
     if twin is not None and model is not None:
         report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
-    files = model.to_files() if model is not None else {}
+    files = model.to_files() | golden_file(model) if model is not None else {}
     provenance = _provenance(facts, policy, recipe, decision, best, report)
     return Night(model, files, provenance, decision, best, report)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from api.commands.checking import Counts
 from api.commands.console import answer_console
-from api.commands.documents import margin_unit
+from api.documents import margin_unit
 from features.store.dossier import Dossier
 from features.store.records import ShownVerdict
 from features.units import Fen, Ppm, percent, shanghai_time, yuan

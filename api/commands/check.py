@@ -52,8 +52,9 @@ def check_promises(
     policy: options.Policy = None,
 ) -> None:
     """The CPS floor and price parity: verdict, evidence, and what would make it pass."""
+    from api.checking import shown_of
     from api.commands import accounts, checking
-    from api.commands.stores import open_known_store
+    from api.stores import open_known_store
     from features.store.db import reading
     from matcher.policy import read_policy
 
@@ -71,7 +72,7 @@ def check_promises(
             accounts.print_counts(counts, out, as_json=as_json)
         elif shown:
             with reading(store) as session:
-                accounts.print_shown(checking.shown_of(session, str(sku)), as_json=as_json)
+                accounts.print_shown(shown_of(session, str(sku)), as_json=as_json)
             failed = False
         else:
             failed = _one(
@@ -113,7 +114,9 @@ def _one(
     as_json: bool,
 ) -> bool:
     """Print the account of one SKU; whether a promise is broken."""
-    from api.commands import accounts, checking, documents
+    from api import documents
+    from api.checking import check_one, find_event
+    from api.commands import accounts, checking
     from features.store.db import reading
     from features.store.dossiers import load_calendar, load_dossier
     from matcher.whatif import with_planned
@@ -127,9 +130,9 @@ def _one(
         if planned.plans and not is_now:
             note("who would take the SKU up is not told for --at: the model and its market are of now")
         elif planned.plans:
-            takers = checking.compare_takers(settings, dossier)
-    event = None if event_id is None else checking.find_event(calendar, event_id)
-    both = checking.check_one(dossier, calendar, event, at, policy)
+            takers = checking.read_takers(settings, dossier)
+    event = None if event_id is None else find_event(calendar, event_id)
+    both = check_one(dossier, calendar, event, at, policy)
     if as_json:
         accounts.print_json(documents.document(both, dossier, policy) | {"takers": takers})
     else:

@@ -1,13 +1,10 @@
 """How are promises checked at the command line? Dossiers from the store, verdicts from the rules, records kept."""
 
 import gc
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +13,22 @@ from sqlalchemy import Engine as Store
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
+from api.checking import check_one, compare_takers, find_event, keep
 from api.commands.console import note
 from api.commands.progress import tracked
-from api.commands.stores import open_known_store
 from api.commands.writing import sink
-from features.errors import Fault, UnknownId, WrongInput
+from api.stores import open_known_store
+from features.errors import Fault, WrongInput
 from features.settings import Settings
-from features.store.db import read_rows, reading, writing
+from features.store.db import read_rows, reading
 from features.store.dossier import BigEvent, Calendar, Dossier
 from features.store.dossiers import load_calendar, load_dossiers
 from features.store.intake.json_lines import read_object
 from features.store.intake.values import Odd
 from features.store.planned import Planned, read_planned
-from features.store.records import ShownVerdict, keep_shown, shown_verdicts
-from matcher.cps import check_cps
-from matcher.parity import check_parity_final
 from matcher.policy import Policy
-from matcher.takers import expect_takers
-from matcher.verdict import Status, Verdict
-from matcher.verdict_book import Both, check
+from matcher.verdict import Verdict
+from matcher.verdict_book import Both
 
 _SKUS_A_WRITE = 2_000
 _SCHEMA = {
@@ -49,16 +43,6 @@ _SCHEMA = {
 
 Counts = Counter[tuple[str, str, str]]
 """(rule, status, reason) -> SKUs."""
-
-
-def check_one(
-    dossier: Dossier, calendar: Calendar, event: BigEvent | None, at: datetime, policy: Policy
-) -> Both:
-    """Both verdicts; that on prices the final one of an event, where one is named."""
-    if event is None:
-        return check(dossier, calendar, at, policy)
-    parity = check_parity_final(dossier, calendar, event, at, policy)
-    return Both(check_cps(dossier, calendar, at, policy), parity)
 
 
 def check_each(
@@ -106,14 +90,6 @@ def _without_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def find_event(calendar: Calendar, event_id: str) -> BigEvent:
-    """An event by its id."""
-    for event in calendar.events:
-        if event.event_id == event_id:
-            return event
-    raise UnknownId(f"no event {event_id} is stored; `matcher ingest` brings events in")
-
-
 def read_plan_file(file: Path, sku_id: str, at: datetime, policy: Policy) -> Planned:
     """What a JSON document plans for a SKU."""
     try:
@@ -127,26 +103,11 @@ def read_plan_file(file: Path, sku_id: str, at: datetime, policy: Policy) -> Pla
     )
 
 
-def compare_takers(settings: Settings, dossier: Dossier) -> dict[str, Any] | None:
-    """Who is expected to take the SKU up, under today's rates and the planned ones; nothing where no model serves."""
+def read_takers(settings: Settings, dossier: Dossier) -> dict[str, Any] | None:
+    """As `compare_takers`, by the store's market of now."""
     from api.commands.opening import open_list_engine
 
-    engine = open_list_engine(settings, None)
-    if engine.model is None:
-        return None
-    sku = engine.row("shortlist", dossier.sku_id)
-    answers = {"now": expect_takers(engine, sku), "planned": expect_takers(engine, sku, dossier)}
-    return {name: asdict(takers) for name, takers in answers.items() if takers is not None}
-
-
-def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
-    """Write down what is shown, but for rules that do not apply."""
-    now = datetime.now(UTC)
-    rows = [shown_row(v, now) for both in answers for v in both if v.status is not Status.NOT_APPLICABLE]
-    if not rows:
-        return
-    with writing(store) as session:
-        keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
+    return compare_takers(open_list_engine(settings, None), dossier)
 
 
 def keep_or_say(settings: Settings, answers: Iterable[Both], policy: Policy) -> None:
@@ -159,36 +120,6 @@ def keep_or_say(settings: Settings, answers: Iterable[Both], policy: Policy) -> 
             store.dispose()
     except (Fault, DatabaseError) as error:
         note(f"what was shown was not written down: {error}")
-
-
-def shown_of(session: Session, sku_id: str) -> list[ShownVerdict]:
-    """What was ever shown of a SKU; UnknownId where nothing was."""
-    found = shown_verdicts(session, sku_id)
-    if not found:
-        raise UnknownId(f"no verdict on SKU {sku_id} was ever shown")
-    return found
-
-
-def shown_row(verdict: Verdict, now: datetime) -> ShownVerdict:
-    """A verdict as it is kept."""
-    evidence = json.dumps([[row.id, row.table, row.observed_at.isoformat()] for row in verdict.evidence])
-    said = (
-        verdict.sku_id, verdict.rule, verdict.status, verdict.reason, verdict.margin, evidence, verdict.provisional,
-        verdict.policy_version,
-    )  # fmt: skip
-    return ShownVerdict(
-        digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
-        sku_id=verdict.sku_id,
-        rule=verdict.rule,
-        status=str(verdict.status),
-        reason=str(verdict.reason),
-        margin=verdict.margin,
-        evidence=evidence,
-        provisional=verdict.provisional,
-        policy_version=verdict.policy_version,
-        first_checked_at=verdict.checked_at,
-        first_shown_at=now,
-    )
 
 
 def _batches(answers: Iterable[Both]) -> Iterator[list[Both]]:

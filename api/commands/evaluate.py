@@ -12,7 +12,7 @@ from rich.table import Table
 from api.commands import options
 from api.commands.console import answer_console, note
 from api.commands.progress import tracked
-from api.commands.stores import store_name
+from api.stores import store_name
 from features.errors import WrongInput
 from features.settings import Settings, read_settings
 from features.units import from_microseconds, microseconds, midnight, shanghai_day

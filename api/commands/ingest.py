@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.console import note
-from api.commands.options import Database, Home, Json, Policy, open_store
-from api.commands.stores import forget_if_gone, is_simulated
+from api.commands.options import Database, Home, Json, Policy
+from api.stores import forget_if_gone, is_simulated, open_store
 from features.settings import read_settings
 
 if TYPE_CHECKING:

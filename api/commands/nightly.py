@@ -12,7 +12,7 @@ from rich.table import Table
 from api.commands import options
 from api.commands.console import answer_console
 from api.commands.progress import step_bar
-from api.commands.stores import require_store, store_name
+from api.stores import require_store, store_name
 from features.errors import GateRefused, WrongInput
 from features.settings import read_settings
 from features.units import midnight, shanghai_day

@@ -13,7 +13,8 @@ from typing import get_args
 
 from sqlmodel import Session
 
-from api.commands.stores import open_known_store, store_name
+from api.loading import last_best_source
+from api.stores import open_known_store, store_name
 from features.errors import WrongInput
 from features.facts import Facts, load_facts
 from features.settings import Settings
@@ -21,7 +22,7 @@ from features.snapshot import take_snapshot
 from features.store.db import reading
 from features.store.dossier import Dossier
 from features.store.dossiers import load_calendar, load_dossiers
-from features.units import from_microseconds, midnight, shanghai_day, shanghai_time
+from features.units import from_microseconds, midnight, shanghai_time
 from matcher.candidates.union import Side
 from matcher.engine import Engine, build_engine
 from matcher.model import Model
@@ -104,12 +105,9 @@ def engine_of(facts: Facts, settings: Settings, policy: Policy, manifest: Manife
 
 def fallback_sources(facts: Facts, settings: Settings, policy: Policy) -> Mapping[Side, str]:
     """The best single source of each direction, by what was known."""
-    day = shanghai_day(from_microseconds(facts.as_of_us))
-    for version in reversed(list_versions(settings.home)):
-        if version[:8] <= f"{day:%Y%m%d}":
-            found = load_manifest(settings.home, version).metrics.get("best_source")
-            if isinstance(found, dict):
-                return {side: str(found[side]) for side in SIDES}
+    found = last_best_source(settings.home, from_microseconds(facts.as_of_us))
+    if found is not None:
+        return found
     recipe = Recipe()
     origin = split_time(facts, recipe).judge
     if origin is None:

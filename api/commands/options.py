@@ -1,4 +1,4 @@
-"""What can be said after any command? Where the store, the home and the policy are; and how the store is opened."""
+"""What can be said after any command? Where the store, the home and the policy are, and how values are typed."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from features.errors import WrongInput
-from features.settings import Settings
 from features.units import midnight, parse_day, parse_instant, parse_rate, parse_yuan
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from matcher.request import Filters
 
 T = TypeVar("T")
@@ -37,16 +34,6 @@ Policy = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-
-
-def open_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine":
-    """The store that the settings name, brought to this build's shape; a writer waits so long for another."""
-    from features.store.db import open_engine
-    from features.store.migrations import upgrade
-
-    engine = open_engine(settings.database_url, wait_seconds=wait_seconds)
-    upgrade(engine)
-    return engine
 
 
 AsOf = Annotated[

@@ -16,10 +16,9 @@ from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
 from api.commands.nightly import print_night, record
 from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
-from api.commands.options import open_store
 from api.commands.printing import print_list
 from api.commands.progress import step_bar
-from api.commands.stores import forget_if_gone, mark_simulated
+from api.stores import forget_if_gone, mark_simulated, open_store
 from features.demo_market import (
     Market,
     MarketSpec,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.commands.options import At, Database, Home, Json, Policy, read_instant
-from api.commands.stores import open_known_store
+from api.stores import open_known_store
 from features.settings import read_settings
 from features.units import percent, shanghai_time
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from api.commands.options import Database, Home, Json, Policy
-from api.commands.stores import open_known_store
+from api.stores import open_known_store
 from features.settings import read_settings
 from features.units import shanghai_time
 

@@ -7,7 +7,6 @@ each line the name of a store: what is imported into that store afterwards mixes
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from api.commands.options import open_store
 from features.errors import WrongInput
 from features.settings import Settings
 
@@ -15,6 +14,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 MARKER: Final = "simulated"
+
+
+def open_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine":
+    """The store that the settings name, brought to this build's shape; a writer waits so long for another."""
+    from features.store.db import open_engine
+    from features.store.migrations import upgrade
+
+    engine = open_engine(settings.database_url, wait_seconds=wait_seconds)
+    upgrade(engine)
+    return engine
 
 
 def open_known_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine":
