@@ -3,10 +3,14 @@
     FenxiaoError               exit 1   caught at the doors: its message is shown, its traceback is not
     ├── WrongInput             exit 2   what was handed in cannot be meant: a file, an option, a value
     │   ├── RejectedRows       exit 2   a file holds bad rows; nothing was imported, the report names each
-    │   └── UnknownId          exit 2   no such SKU, anchor, brand, model version, ...
+    │   ├── UnknownId          exit 2   no such SKU, anchor, brand, model version, ...
+    │   │   └── ForeignRow     exit 2   nobody's or somebody else's row: the two are answered alike
+    │   ├── RowsRefused        exit 2   a program handed in bad rows; none was written, `faults` names each
+    │   └── IdempotencyClash   exit 2   another request came under the same Idempotency-Key before
     ├── Refused                exit 3   understood, and a rule or a gate says no
     │   ├── GateRefused        exit 3   the challenger did not win; what served goes on serving
-    │   └── LeaseHeld          exit 3   another night is at work
+    │   ├── LeaseHeld          exit 3   another night is at work
+    │   └── TableForbidden     exit 3   this role may not write that table
     └── Fault                  exit 1   the program, its files or its machine are not as they should be
         ├── FeatureMismatch    exit 1   a model was trained on other features than this build makes
         ├── NoModel            exit 1   the registry holds no model that may be used here
@@ -17,6 +21,8 @@
 A message says what, which, and what to do next. A pairing that a rule leaves out is no error: it is a value.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -40,6 +46,39 @@ class UnknownId(WrongInput):
     """An id that nothing stored answers to."""
 
 
+class ForeignRow(UnknownId):
+    """A row, or what it refers to, is not the caller's; what is somebody else's and what is nobody's sound alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """What is wrong with one row that a program handed in; of what stood in the row nothing is repeated."""
+
+    index: int
+    """Its place among the rows, from 0."""
+    column: str
+    """As files and bodies call it; empty where it is the row as a whole."""
+    code: str
+    sentence: str
+    sentence_zh: str
+
+
+class RowsRefused(WrongInput):
+    """Rows that a program handed in are bad, and none of them was written."""
+
+    def __init__(self, faults: Sequence[RowFault], *, conflict: bool = False) -> None:
+        first = faults[0]
+        where = f"row {first.index}, {first.column}" if first.column else f"row {first.index}"
+        super().__init__(f"{len(faults)} bad rows, nothing was written; {where}: {first.sentence}")
+        self.faults = tuple(faults)
+        self.conflict = conflict
+        """All that is wrong is that keys are known with another content."""
+
+
+class IdempotencyClash(WrongInput):
+    """Under this Idempotency-Key another request was answered; a new request needs a new key."""
+
+
 class Refused(FenxiaoError):
     """Understood, and refused by a rule or a gate."""
 
@@ -52,6 +91,10 @@ class GateRefused(Refused):
 
 class LeaseHeld(Refused):
     """Another night is at work; the message says since when, and when its lease expires."""
+
+
+class TableForbidden(Refused):
+    """The caller's role may not write this table; the message says which it may."""
 
 
 class Fault(FenxiaoError):

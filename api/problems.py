@@ -1,0 +1,208 @@
+"""What went wrong, for a program and for a person? RFC 9457 documents with a stable code, in zh or en.
+
+What was handed in is never echoed: an answer names the place and what is allowed there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any, Final, Literal, NamedTuple
+
+from fastapi.responses import JSONResponse
+
+from features.errors import (
+    FenxiaoError,
+    IdempotencyClash,
+    NoModel,
+    Refused,
+    RegistryDamaged,
+    RowsRefused,
+    StoreBusy,
+    TableForbidden,
+    UnknownId,
+    WrongInput,
+)
+
+Language = Literal["zh", "en"]
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Kind(NamedTuple):
+    """A kind of problem: its status, and its title in both languages."""
+
+    status: int
+    zh: str
+    en: str
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "bad_request": Kind(400, "请求无法解析", "The request cannot be read"),
+    "bad_cursor": Kind(400, "游标无效，或不属于这个查询", "The cursor is damaged, or of another query"),
+    "bad_idempotency_key": Kind(
+        400,
+        "Idempotency-Key 须为 1 至 128 个可见 ASCII 字符",
+        "An Idempotency-Key has 1 to 128 visible ASCII characters",
+    ),
+    "unauthenticated": Kind(401, "需要有效的密钥", "A valid key is needed"),
+    "forbidden": Kind(403, "此角色不能使用这个接口", "This is not for your role"),
+    "bad_csrf": Kind(403, "表单已过期，请返回重试", "The form has expired; go back and try again"),
+    "not_found": Kind(404, "不存在，或您无权查看", "There is no such thing, or it is not yours to see"),
+    "method_not_allowed": Kind(405, "不支持这个方法", "This method is not supported here"),
+    "not_acceptable": Kind(406, "无法以所要求的格式回答", "The answer is JSON only"),
+    "timeout": Kind(408, "请求发送过慢", "The request took too long to arrive"),
+    "conflict": Kind(409, "与已有内容冲突", "This contradicts what is stored"),
+    "idempotency_key_reused": Kind(
+        409, "这个 Idempotency-Key 已用于另一请求", "This Idempotency-Key was used for another request"
+    ),
+    "refused": Kind(409, "规则不允许", "A rule or a gate refuses this"),
+    "cursor_expired": Kind(
+        410, "数据已更新，请从第一页重新开始", "The market has moved on; begin again at the first page"
+    ),
+    "too_large": Kind(413, "请求体过大", "The body is too large"),
+    "unsupported_media_type": Kind(415, "须为 application/json", "The body has to be application/json"),
+    "invalid": Kind(422, "有字段不符合要求", "Some values cannot be meant"),
+    "rejected_rows": Kind(422, "有行不符合要求，未写入任何数据", "Some rows are bad; nothing was written"),
+    "too_many_requests": Kind(429, "请求过于频繁", "Too many requests"),
+    "internal": Kind(500, "服务内部错误", "Something is wrong on our side"),
+    "not_ready": Kind(503, "正在加载数据，请稍后再试", "The market is still being loaded"),
+    "busy": Kind(503, "存储正忙，请稍后再试", "The store is busy; try again shortly"),
+}
+"""Every code that an answer may carry."""
+
+
+class Problem(Exception):
+    """An answer that is not what was asked for; raised anywhere below a route."""
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        zh: str | None = None,
+        en: str | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail: Mapping[Language, str | None] = {"zh": zh, "en": en}
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return KINDS[self.code].status
+
+    def document(self, language: Language, request_id: str) -> dict[str, Any]:
+        """As RFC 9457 has it, with our code, and the places that are wrong."""
+        kind = KINDS[self.code]
+        detail = self.detail[language]
+        return {
+            "type": f"urn:fenxiao:problem:{self.code}",
+            "title": kind.zh if language == "zh" else kind.en,
+            "status": kind.status,
+            "code": self.code,
+            "request_id": request_id,
+            **({"detail": detail} if detail else {}),
+            **({"errors": list(self.errors)} if self.errors else {}),
+        }
+
+    def response(self, language: Language, request_id: str) -> JSONResponse:
+        """The answer."""
+        headers = {"Content-Language": language, "Cache-Control": "no-store"} | self.headers
+        return JSONResponse(self.document(language, request_id), self.status, headers, MEDIA_TYPE)
+
+
+def problem_of(error: FenxiaoError) -> Problem:
+    """One of the project's own errors, as far as a stranger may know of it."""
+    if isinstance(error, RowsRefused):
+        code = "conflict" if error.conflict else "rejected_rows"
+        return Problem(code, errors=[asdict(one) for one in error.faults[:_MOST_FAULTS]])
+    code, is_told = next(known for kind, known in _BY_ERROR.items() if isinstance(error, kind))
+    said = str(error) if is_told else None
+    return Problem(code, en=said, zh=said, headers={"Retry-After": "5"} if code == "busy" else {})
+
+
+_BY_ERROR: Final[Mapping[type[FenxiaoError], tuple[str, bool]]] = {
+    IdempotencyClash: ("idempotency_key_reused", False),
+    TableForbidden: ("forbidden", True),
+    UnknownId: ("not_found", False),
+    WrongInput: ("invalid", True),
+    Refused: ("refused", True),
+    NoModel: ("refused", True),
+    RegistryDamaged: ("conflict", False),
+    StoreBusy: ("busy", False),
+    FenxiaoError: ("internal", False),
+}
+"""The first that fits: a code, and whether the error's own sentence may be told."""
+
+
+def of_status(status: int) -> Problem:
+    """What a library answered, under our codes."""
+    by_status = {
+        400: "bad_request",
+        401: "unauthenticated",
+        403: "forbidden",
+        404: "not_found",
+        405: "method_not_allowed",
+        406: "not_acceptable",
+        408: "timeout",
+        413: "too_large",
+        415: "unsupported_media_type",
+        422: "invalid",
+        429: "too_many_requests",
+        503: "not_ready",
+    }
+    return Problem(
+        by_status.get(status, "internal" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "bad_request")
+    )
+
+
+def invalid(faults: Iterable[Mapping[str, Any]]) -> Problem:
+    """Pydantic's findings without what was found: the place, a code and a sentence."""
+    return Problem(
+        "invalid",
+        errors=[
+            {
+                "place": [str(step) for step in fault["loc"]],
+                "code": str(fault["type"]),
+                "sentence": _sentence(str(fault["type"]), str(fault["msg"])),
+            }
+            for fault in list(faults)[:_MOST_FAULTS]
+        ],
+    )
+
+
+_MOST_FAULTS: Final = 100
+_ECHOES: Final = frozenset({"json_invalid", "value_error", "assertion_error"})
+
+
+def _sentence(kind: str, message: str) -> str:
+    """Pydantic names limits and choices, never the input; but for kinds whose words are somebody else's."""
+    return (
+        "it is no JSON document"
+        if kind == "json_invalid"
+        else "it cannot be meant"
+        if kind in _ECHOES
+        else message
+    )
+
+
+def read_language(accepted: str | None) -> Language:
+    """The better liked of zh and en by an Accept-Language header; en where it names neither.
+
+    >>> read_language("zh-CN,zh;q=0.9,en;q=0.8"), read_language("fr, en;q=0.5"), read_language(None)
+    ('zh', 'en', 'en')
+    """
+    best: tuple[float, Language] = (0.0, "en")
+    for part in (accepted or "")[:1_000].split(","):
+        tag, _, weight = part.strip().partition(";")
+        primary = tag.strip().lower().partition("-")[0]
+        try:
+            liked = float(weight.strip().removeprefix("q=")) if weight else 1.0
+        except ValueError:
+            continue
+        for known in ("zh", "en"):
+            if primary == known and liked > best[0]:
+                best = (liked, "zh" if known == "zh" else "en")
+    return best[1]
