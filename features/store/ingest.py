@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -24,15 +24,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from features.errors import Fault, RejectedRows, WrongInput
+from features.store.columns import ImportTable
 from features.store.intake.checked import read_cells
 from features.store.intake.chunks import Chunk
 from features.store.intake.csv_files import check_csv, read_csv
 from features.store.intake.files import ImportFile, find_files
 from features.store.intake.filling import Filling
-from features.store.intake.json_lines import read_json_lines
+from features.store.intake.json_lines import Row, read_json_lines, read_objects
 from features.store.intake.parquet_files import check_parquet, read_parquet
 from features.store.intake.references import References
-from features.store.intake.rejects import Findings, RejectReport
+from features.store.intake.rejects import Fault as BadRow
+from features.store.intake.rejects import Findings, HeldRejects, RejectReport
 from features.store.tables import TABLES
 
 Progress = Callable[[Path, float], None]
@@ -91,21 +93,66 @@ def ingest(
     The caller commits. What must not stay (bad rows and not `skip_bad`; `dry_run`) is rolled back here already.
     `now` is the instant of the import; `source` who supplied the rows; `rejects` the folder for the reports.
     """
-    if not _SOURCE.fullmatch(source):
-        raise WrongInput(f"source {source!r} is none of operator, job, brand:<id>, anchor:<id>")
+    _check_source(source)
     found = find_files(paths)
     for file in found.files:
         if file.path.parent.resolve() == rejects.resolve():  # the report would take the file's place
             raise WrongInput(f"{file.path} lies in the folder for reports; name another with --rejects")
     _check_headers(found.files)
-    try:
+    with _as_fault():
         tables = _fill(session, found.files, now=now, source=source, rejects=rejects, on_progress=on_progress)
-    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        raise Fault(f"the store did not take the rows, and nothing was imported: {error}") from error
     is_refused = not skip_bad and any(table.n_rejected for table in tables.values())
     if is_refused or dry_run:
         session.rollback()
     return Imported(tables, found.left_alone, is_refused)
+
+
+@dataclass(frozen=True, slots=True)
+class RowsImported:
+    """What became of rows that came from memory; `bad` has each bad row once, by its number."""
+
+    n_new: int
+    n_unchanged: int
+    bad: tuple[tuple[int, BadRow], ...]
+
+
+def ingest_rows(
+    session: Session, table: ImportTable, rows: Sequence[Row], *, now: datetime, source: str
+) -> RowsImported:
+    """Import rows of one table, each with its number, as from a JSON lines file; no other columns than the table's.
+
+    Good rows are written beside bad ones: whoever wants all or none rolls back where `bad` holds any.
+    """
+    _check_source(source)
+    rejects = HeldRejects()
+    with TemporaryDirectory(prefix="fenxiao-ingest-") as folder, _as_fault():
+        filling = Filling(
+            session,
+            table,
+            References(session),
+            rejects,
+            source=source,
+            now=now,
+            folder=Path(folder, table.name),
+        )
+        chunk = read_objects(table, rows, table.name)
+        filling.take(chunk, *read_cells(table, chunk), 0)
+        filling.finish()
+    counts = filling.counts
+    return RowsImported(counts.n_new, counts.n_unchanged, tuple(sorted(rejects.rows)))
+
+
+def _check_source(source: str) -> None:
+    if not _SOURCE.fullmatch(source):
+        raise WrongInput(f"source {source!r} is none of operator, job, brand:<id>, anchor:<id>")
+
+
+@contextmanager
+def _as_fault() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        raise Fault(f"the store did not take the rows, and nothing was imported: {error}") from error
 
 
 def _fill(

@@ -9,7 +9,7 @@ from features.store.columns import History, ImportTable, KnownAlways, KnownAt
 from features.store.intake.cells import read_column
 from features.store.intake.chunks import Chunk
 from features.store.intake.references import References
-from features.store.intake.rejects import Findings, RejectReport, shown
+from features.store.intake.rejects import Findings, Rejects, shown
 from features.store.intake.row_rules import check_rows
 from features.units import DAY_US, SHANGHAI_OFFSET_US
 
@@ -41,7 +41,7 @@ def good_rows(
     rows: pl.DataFrame,
     findings: Findings,
     references: References,
-    report: RejectReport,
+    report: Rejects,
     *,
     file_number: int,
 ) -> pl.DataFrame:

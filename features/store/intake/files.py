@@ -47,7 +47,7 @@ def find_files(paths: Sequence[Path]) -> Found:
         if not path.exists():
             raise WrongInput(f"{path} does not exist; name a folder or files")
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            table, ending = _take_apart(file.name)
+            table, ending = take_apart(file.name)
             if file.is_file() and table in TABLES and ending:
                 found.setdefault(file.resolve(), ImportFile(file, TABLES[table], ending))
             elif path.is_dir() and _is_no_import(file, table, ending):
@@ -66,7 +66,7 @@ def find_files(paths: Sequence[Path]) -> Found:
     return Found(tuple(files), tuple(left_alone))
 
 
-def _take_apart(name: str) -> tuple[str, str | None]:
+def take_apart(name: str) -> tuple[str, str | None]:
     """`skus.csv.gz` -> `skus`, `.csv.gz`; an ending that is not ours -> `None`."""
     stem, dot, rest = name.partition(".")
     ending = dot + rest

@@ -10,11 +10,12 @@ from sqlmodel import Session
 
 from features.store.columns import History, ImportTable
 from features.store.db import frame_schema
+from features.store.forgetting import NEUTRALISED, forgotten_ids, neutral
 from features.store.intake.bulk import BulkTable
 from features.store.intake.checked import FILE, LINE, good_rows, with_every_column
 from features.store.intake.chunks import Chunk
 from features.store.intake.references import References, unknown_id, unknown_own_ids
-from features.store.intake.rejects import Code, Fault, Findings, RejectReport, shown
+from features.store.intake.rejects import Code, Fault, Findings, Rejects, shown
 from features.store.intake.shares import GROUP, check_shares
 from features.store.intake.spill import Spill
 from features.store.intake.versions import settle_versions
@@ -40,7 +41,7 @@ class Filling:
         session: Session,
         table: ImportTable,
         references: References,
-        report: RejectReport,
+        report: Rejects,
         *,
         source: str,
         now: datetime,
@@ -54,6 +55,7 @@ class Filling:
         self._report = report
         self._source = source
         self._now = now
+        self._forgotten = forgotten_ids(session) if table.name in NEUTRALISED else frozenset()
         self._waiting = Spill(folder, table.key[0]) if _is_judged_together(table) else None
         self._n_seen = 0
 
@@ -62,6 +64,9 @@ class Filling:
         rows = good_rows(
             self._table, chunk, cells, findings, self._references, self._report, file_number=file_number
         )
+        n_good = len(rows)
+        rows = neutral(self._table, rows, self._forgotten)
+        self.counts.n_unchanged += n_good - len(rows)  # what may not come back changes nothing
         if self._waiting is None:
             self._write(rows)
             return

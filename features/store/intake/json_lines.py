@@ -65,7 +65,7 @@ def read_objects(table: ImportTable, rows: Sequence[Row], where: object) -> Chun
 def read_object(line: bytes) -> dict[str, Any]:
     """One object; a number keeps its digits, a name is given once. Odd says what is wrong."""
     try:
-        row = _DECODER.decode(line.decode().strip())
+        row = DECODER.decode(line.decode().strip())
     except UnicodeDecodeError as error:
         raise Odd(Code.NOT_UTF8, "it is not UTF-8; save it as UTF-8") from error
     except (ValueError, RecursionError) as error:
@@ -92,11 +92,11 @@ def _column(name: str, column: ImportColumn, values: Sequence[Any], faults: dict
             if text is not None:
                 text.encode()
         except Odd as odd:
-            faults.setdefault(place, Fault(name, str(value), odd.code, odd.sentence))
+            faults.setdefault(place, Fault(name, shown(value), odd.code, odd.sentence))
         except UnicodeEncodeError:
             text = None
             sentence = "half of a surrogate pair stands in it; write whole characters"
-            faults.setdefault(place, Fault(name, str(value), Code.NOT_UTF8, sentence))
+            faults.setdefault(place, Fault(name, shown(value), Code.NOT_UTF8, sentence))
         texts.append(text)
     return pl.Series(name, texts, dtype=pl.String)
 
@@ -112,4 +112,5 @@ def _no_number(_word: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no numbers")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=Digits, parse_constant=_no_number, object_pairs_hook=_once)
+DECODER: Final = json.JSONDecoder(parse_float=Digits, parse_constant=_no_number, object_pairs_hook=_once)
+"""What it cannot decode is a ValueError, or, nested too deeply, a RecursionError."""

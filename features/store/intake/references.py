@@ -1,5 +1,6 @@
 """Does every id that a row refers to stand for something, in this import or in the store?"""
 
+from collections import Counter
 from typing import Final
 
 import polars as pl
@@ -64,15 +65,25 @@ def unknown_own_ids(refers: pl.DataFrame, own_ids: pl.DataFrame, stored: set[str
     """Which rows refer to an id of their own table that no row bears which is itself taken.
 
     `refers`: `_seq`, `_to`; `own_ids`: `_seq`, `_id` of the import's rows that bear one of the ids; `stored`: those
-    of the ids that the store has. A row that is refused answers to nobody, so this goes on until nothing changes.
+    of the ids that the store has. A row that is refused answers to nobody, so one refusal may bring about others; each
+    row is looked at once, for a chain may be as long as the import.
     """
+    referring: dict[str, list[int]] = {}
+    for seq, to in refers.select("_seq", "_to").iter_rows():
+        referring.setdefault(to, []).append(seq)
+    borne_by = dict(own_ids.select("_seq", "_id").iter_rows())
+    n_bearers = Counter(borne_by.values())
     refused: set[int] = set()
-    while True:
-        alive = stored | set(own_ids.filter(~pl.col("_seq").is_in(list(refused)))["_id"].to_list())
-        lost = set(refers.filter(~pl.col("_to").is_in(list(alive)))["_seq"].to_list())
-        if lost <= refused:
-            return refused
-        refused |= lost
+    lost = [one for one in referring if one not in stored and one not in n_bearers]
+    while lost:
+        for seq in referring.get(lost.pop(), ()):
+            refused.add(seq)
+            borne = borne_by.pop(seq, None)
+            if borne is not None:
+                n_bearers[borne] -= 1
+                if not n_bearers[borne] and borne not in stored:
+                    lost.append(borne)
+    return refused
 
 
 def unknown_id(name: str, value: str, unknown: str, table_name: str) -> Fault:

@@ -1,10 +1,11 @@
 """Which rows could not be taken, and why? Every bad row of an import once, in `rejects/<table>.csv`."""
 
 import csv
+import reprlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from features.errors import WrongInput
 
@@ -38,6 +39,11 @@ class Code(StrEnum):
     UNKNOWN_ID = "UNKNOWN_ID"  # nothing in the import or the store answers to it
     KEY_CONFLICT = "KEY_CONFLICT"  # the key is known with another content
     SHARES_SUM = "SHARES_SUM"  # the shares of one dimension do not make a whole
+    # Of rows that a program hands in, where of a file the header or the file as a whole would be refused:
+    UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
+    TOO_MANY_ROWS = "TOO_MANY_ROWS"
+    KEY_MISMATCH = "KEY_MISMATCH"  # the path names one key, the body another
+    KEY_AMBIGUOUS = "KEY_AMBIGUOUS"  # the path's key can be taken apart in several ways
 
 
 class Fault(NamedTuple):
@@ -58,6 +64,25 @@ class Findings:
     def mark(self, place: int, fault: Fault) -> None:
         """Call the row at `place` bad, unless it is already."""
         self.faults.setdefault(place, fault)
+
+
+class Rejects(Protocol):
+    """Where bad rows are told to."""
+
+    def add(self, file_number: int, rows: Iterable[tuple[int, Fault]]) -> None:
+        """Bad rows of one file, each with its line."""
+
+
+class HeldRejects:
+    """Bad rows kept in memory, for whoever handed them in from memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, Fault]] = []
+
+    def add(self, file_number: int, rows: Iterable[tuple[int, Fault]]) -> None:
+        """Bad rows, each with its number."""
+        del file_number
+        self.rows.extend(rows)
 
 
 class RejectReport:
@@ -109,8 +134,8 @@ class RejectReport:
 
 
 def shown(value: object) -> str:
-    """A value as it stands in a report: not too long."""
-    text = str(value)
+    """A value as it stands in a report: not too long, however deep or large it is."""
+    text = reprlib.repr(value) if isinstance(value, list | dict) else str(value)
     return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
 
 

@@ -47,7 +47,7 @@ class Digits:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.text
 
 

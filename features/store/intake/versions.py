@@ -5,7 +5,7 @@ plan's from its `valid_from`); a later one is news: it holds from its import, an
 A row without `observed_at` that says what is known already is no news, so importing a file twice changes nothing.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
@@ -14,6 +14,8 @@ from features.store.columns import History, ImportTable
 from features.units import DAWN, microseconds
 
 _DAWN_US: Final = microseconds(DAWN)
+_LAST_US: Final = microseconds(datetime.max.replace(tzinfo=UTC))
+"""No version holds from later: one that would contradicts the version that holds from then already."""
 
 
 def settle_versions(
@@ -88,4 +90,5 @@ def _latest_before(dated: pl.DataFrame, undated: pl.DataFrame, key: str) -> pl.D
 
 
 def _after(column: str, now: datetime) -> pl.Expr:
-    return pl.max_horizontal(pl.lit(microseconds(now), dtype=pl.Int64), pl.col(column) + 1)
+    after = pl.max_horizontal(pl.lit(microseconds(now), dtype=pl.Int64), pl.col(column) + 1)
+    return pl.min_horizontal(after, pl.lit(_LAST_US, dtype=pl.Int64))
