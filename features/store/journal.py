@@ -1,0 +1,299 @@
+"""How does feedback survive from the moment it is answered until the store has it? In a journal on disk.
+
+`append` returns when its events are fsynced, whoever holds the store's pen; `drain` moves what the journal holds into
+the table `feedback`. A segment is removed only after the store has committed its rows, and a row that the store has
+already changes nothing: a kill at any point loses nothing and doubles nothing.
+
+One thread writes. Everything that waits when it comes round goes into one write and one fsync, so that many
+requests at once cost the disk no more than one.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DataError, IntegrityError
+
+from features.errors import Fault
+from features.store.db import writing
+from features.store.written import COLUMNS, Event, Segment, line_of, stored_events, take
+from features.units import microseconds
+
+__all__ = ["Event", "Journal", "Lag", "stored_events"]
+
+_LOG: Final = logging.getLogger("features")
+_MOST_NOTED: Final = 200_000
+_NOTED_A_BATCH: Final = 2_000  # what is posted waits for no more than these
+_SEGMENT_BYTES: Final = 8 * 2**20  # read as a whole when it is moved
+_ROWS_A_BATCH: Final = 5_000  # a transaction: others want the pen as well
+_GATHER_SECONDS: Final = 0.05  # notes come many a second, and an fsync for each would be for nobody
+_RETRY_SECONDS: Final = 1.0
+_INSERT: Final = text(
+    f"INSERT INTO feedback ({', '.join(COLUMNS)}, known_at)"  # noqa: S608 - names of our own
+    f" VALUES (:{', :'.join(COLUMNS)}, :known_at) ON CONFLICT DO NOTHING"
+)
+_NOT_A_ROW: Final = (DataError, IntegrityError, OverflowError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the store is behind."""
+
+    n_waiting: int
+    """Events that were accepted and are not in the store."""
+    n_dropped: int
+    """Noted events that were given up since the start: too many waited, or the disk refused them to the end."""
+    n_bytes: int
+    oldest_at: datetime | None
+    """When the oldest segment was begun; after a restart, when the last line was written to it."""
+
+
+class _Post:
+    """Events that somebody waits for."""
+
+    def __init__(self, events: tuple[Event, ...]) -> None:
+        self.events = events
+        self.lines = b"".join(line_of(event, noted=False) for event in events)
+        self.is_done = threading.Event()
+        self.is_written = False
+        self.refusal: OSError | None = None
+
+
+class Journal:
+    """Events on their way to the store; one process at a time has a folder. A forked child has no part in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock: int | None
+        self._lock, self._segments, self._number = take(folder)
+        # Taken in this order: _draining, _pen, _changed. Nothing waits for a disk or a database under _changed.
+        self._draining = threading.Lock()
+        self._pen = threading.Lock()  # the open segment and its file
+        self._changed = threading.Condition(threading.Lock())  # everything below, and the list of segments
+        self._open: Segment | None = None
+        self._posts: list[_Post] = []
+        self._notes: deque[tuple[Event, ...]] = deque()
+        self._n_noted = 0
+        self._n_dropped = 0
+        self._is_refused = False
+        self._is_closing = False
+        self._writer = threading.Thread(target=self._work, name="fenxiao-journal", daemon=True)
+        self._writer.start()
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Returns when the events are on disk, all of them; Fault where the disk refuses, and none of them is kept."""
+        if not events:
+            return
+        post = _Post(tuple(events))
+        with self._changed:
+            if self._is_closing:
+                raise Fault(f"journal {self.folder} is closed; send the events again when the server is back")
+            self._posts.append(post)
+            self._changed.notify()
+        post.is_done.wait()
+        if not post.is_written:
+            why = post.refusal or "its writer has stopped"
+            raise Fault(
+                f"journal {self.folder} cannot be written: {why}; make room, then send the events again"
+            ) from post.refusal
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Have the events written soon, and do not wait; dropped and counted where too many wait already."""
+        if not events:
+            return
+        kept = tuple(events)
+        with self._changed:
+            if self._is_closing or self._n_noted + len(kept) > _MOST_NOTED:
+                self._n_dropped += len(kept)
+                return
+            self._n_noted += len(kept)
+            self._notes.append(kept)
+            if len(self._notes) == 1 or self._n_noted >= _NOTED_A_BATCH:
+                self._changed.notify()
+
+    def waiting(self, event_ids: Collection[str]) -> dict[str, Event]:
+        """Those of the ids that were appended and are not in the store yet, each as it came first.
+
+        Ask this first and `stored_events` afterwards, in a session that begins afterwards: the other way round, an
+        event can be moved between the two questions and be found by neither.
+        """
+        found: dict[str, Event] = {}
+        with self._changed:
+            for segment in reversed(self._segments):
+                found |= {key: segment.posted[key] for key in event_ids if key in segment.posted}
+        return found
+
+    def waiting_where(self, is_wanted: Callable[[Event], bool]) -> list[Event]:
+        """As `waiting`, where no ids are known, and to be asked first as well: the appended events that are wanted."""
+        with self._changed:
+            events = [event for segment in reversed(self._segments) for event in segment.posted.values()]
+        return [event for event in {event.event_id: event for event in events}.values() if is_wanted(event)]
+
+    waiting_that = waiting_where
+
+    def drain(self, store: Engine) -> int:
+        """Move what is on disk into the store; the number of rows that are new there.
+
+        StoreBusy, and whatever else the database raises, is let through: what was not moved is moved the next time.
+        """
+        n_new = 0
+        with self._draining:
+            if self._lock is None:
+                raise Fault(
+                    f"journal {self.folder} is closed; what it holds is moved when it is opened again"
+                )
+            for segment in self._finished():
+                if self._is_closing:
+                    break
+                try:
+                    n_new += _move(segment, store)
+                except OSError as error:
+                    raise Fault(
+                        f"journal segment {segment.file} cannot be moved: {error}; mend that"
+                    ) from error
+                with self._changed:
+                    self._segments.remove(segment)
+        return n_new
+
+    @property
+    def lag(self) -> Lag:
+        """For those who watch."""
+        with self._changed:
+            return Lag(
+                n_waiting=self._n_noted + sum(segment.n_events for segment in self._segments),
+                n_dropped=self._n_dropped,
+                n_bytes=sum(segment.n_bytes for segment in self._segments),
+                oldest_at=min((s.begun_at for s in self._segments if s.begun_at is not None), default=None),
+            )
+
+    def close(self) -> None:
+        """Write down what waits, stop, and let another process have the folder; again, it does nothing."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._writer.join()
+        with self._draining:
+            self._finished()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _finished(self) -> list[Segment]:
+        """Every segment, none of which is written to any more."""
+        with self._pen, self._changed:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+            return list(self._segments)
+
+    def _work(self) -> None:
+        """What the writer does until the journal is closed and nothing waits."""
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._write(*batch)
+        finally:  # whatever became of it, nobody waits for a writer that is gone
+            with self._changed:
+                self._is_closing = True
+                left, self._posts = self._posts, []
+                self._n_dropped, self._n_noted = self._n_dropped + self._n_noted, 0
+            for post in left:
+                post.is_done.set()
+
+    def _next_batch(self) -> tuple[list[_Post], list[tuple[Event, ...]]] | None:
+        """Everything that is posted, and some of what is noted; waits for it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._posts or self._notes or self._is_closing)
+            self._changed.wait_for(self._is_due, _RETRY_SECONDS if self._is_refused else _GATHER_SECONDS)
+            if not self._posts and (not self._notes or (self._is_closing and self._is_refused)):
+                return None
+            posts, self._posts = self._posts, []
+            notes: list[tuple[Event, ...]] = []
+            n_events = 0
+            if posts and self._is_refused:  # after a refusal what is posted goes alone, until it goes through
+                return posts, notes
+            while self._notes and n_events < _NOTED_A_BATCH:
+                notes.append(self._notes.popleft())
+                n_events += len(notes[-1])
+            return posts, notes
+
+    def _is_due(self) -> bool:
+        is_full = self._n_noted >= _NOTED_A_BATCH and not self._is_refused
+        return bool(self._posts) or is_full or self._is_closing
+
+    def _write(self, posts: list[_Post], notes: list[tuple[Event, ...]]) -> None:
+        """Put a batch on disk and tell those who wait for it; notes that the disk refuses wait for another time."""
+        refusal: OSError | None = None
+        try:
+            self._put(posts, notes)
+        except OSError as error:
+            refusal = error
+            _LOG.warning("journal: %s cannot be written: %s", self.folder, error)
+        finally:
+            for post in posts:
+                post.refusal = refusal
+                post.is_done.set()
+        with self._changed:
+            self._is_refused = refusal is not None
+            if refusal is not None:
+                self._notes.extendleft(reversed(notes))
+
+    def _put(self, posts: list[_Post], notes: list[tuple[Event, ...]]) -> None:
+        noted = [event for events in notes for event in events]
+        lines = [*(post.lines for post in posts), *(line_of(event, noted=True) for event in noted)]
+        with self._pen:
+            segment, self._open = self._open, None
+            if segment is None:
+                segment = Segment.begin(self.folder, self._number)
+                self._number += 1
+            is_new = segment.n_bytes == 0
+            segment.put(b"".join(lines))
+            with self._changed:
+                if is_new:
+                    self._segments.append(segment)
+                for post in posts:
+                    segment.count(post.events, noted=False)
+                    post.is_written = True
+                segment.count(noted, noted=True)
+                self._n_noted -= len(noted)
+            if segment.n_bytes < _SEGMENT_BYTES:
+                self._open = segment
+            else:
+                segment.close()
+
+
+def _move(segment: Segment, store: Engine) -> int:
+    """Its rows into the store, then the file away; the number of rows that are new."""
+    events, damaged = segment.read()
+    n_new = 0
+    for start in range(0, len(events), _ROWS_A_BATCH):
+        n_new += _insert(events[start : start + _ROWS_A_BATCH], store, damaged)
+    if damaged:
+        _LOG.warning("journal: %d lines set aside: %s", len(damaged), segment.set_aside(damaged))
+    segment.remove()
+    return n_new
+
+
+def _insert(events: list[Event], store: Engine, refused: list[bytes]) -> int:
+    """The number of rows that are new; an event that is no row for the store is `refused`, and stops no other."""
+    try:
+        with writing(store) as session:
+            rows = [
+                {name: getattr(event, name) for name in COLUMNS}
+                | dict.fromkeys(("at", "known_at"), microseconds(event.at))
+                for event in events
+            ]
+            return session.connection().execute(_INSERT, rows).rowcount
+    except _NOT_A_ROW as error:
+        if len(events) == 1:
+            _LOG.warning("journal: the store does not take event %r: %s", events[0].event_id, error)
+            refused.append(line_of(events[0], noted=False).rstrip(b"\n"))
+            return 0
+    middle = len(events) // 2
+    return _insert(events[:middle], store, refused) + _insert(events[middle:], store, refused)
