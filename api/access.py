@@ -30,7 +30,9 @@ BOUND: Final[Mapping[Own, frozenset[Role]]] = {
 Another role that an operation admits asks about anybody's: operators and jobs always, an anchor about any SKU.
 """
 
-PUBLIC_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/static"})
+PUBLIC_PATHS: Final = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/docs", "/docs/assets", "/openapi.json", "/static"}
+)
 """Served to whoever asks, and declared here because some of them are no routes of ours."""
 
 _EXTENSION: Final = "x-access"

@@ -3,13 +3,16 @@
 What was handed in is never echoed: an answer names the place and what is allowed there.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple
 
 from fastapi.responses import JSONResponse
 
+from api.schemas.types import Asked
 from features.errors import (
     FenxiaoError,
     IdempotencyClash,
@@ -104,13 +107,19 @@ class Problem(Exception):
             "code": self.code,
             "request_id": request_id,
             **({"detail": detail} if detail else {}),
-            **({"errors": list(self.errors)} if self.errors else {}),
+            **({"errors": [_in(language, one) for one in self.errors]} if self.errors else {}),
         }
 
     def response(self, language: Language, request_id: str) -> JSONResponse:
         """The answer."""
         headers = {"Content-Language": language, "Cache-Control": "no-store"} | self.headers
         return JSONResponse(self.document(language, request_id), self.status, headers, MEDIA_TYPE)
+
+
+def _in(language: Language, error: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the errors, with its sentence in one language."""
+    said = {name: value for name, value in error.items() if name != "sentence_zh"}
+    return said | ({"sentence": error["sentence_zh"]} if language == "zh" and "sentence_zh" in error else {})
 
 
 def problem_of(error: FenxiaoError) -> Problem:
@@ -127,7 +136,7 @@ _BY_ERROR: Final[Mapping[type[FenxiaoError], tuple[str, bool]]] = {
     IdempotencyClash: ("idempotency_key_reused", False),
     TableForbidden: ("forbidden", True),
     UnknownId: ("not_found", False),
-    WrongInput: ("invalid", True),
+    WrongInput: ("invalid", False),  # it quotes what was handed in
     Refused: ("refused", True),
     NoModel: ("refused", True),
     RegistryDamaged: ("conflict", False),
@@ -164,9 +173,9 @@ def invalid(faults: Iterable[Mapping[str, Any]]) -> Problem:
         "invalid",
         errors=[
             {
-                "place": [str(step) for step in fault["loc"]],
+                "place": _place(fault["loc"], str(fault["type"])),
                 "code": str(fault["type"]),
-                "sentence": _sentence(str(fault["type"]), str(fault["msg"])),
+                **_sentences(str(fault["type"]), str(fault["msg"]), fault.get("ctx") or {}),
             }
             for fault in list(faults)[:_MOST_FAULTS]
         ],
@@ -174,18 +183,52 @@ def invalid(faults: Iterable[Mapping[str, Any]]) -> Problem:
 
 
 _MOST_FAULTS: Final = 100
-_ECHOES: Final = frozenset({"json_invalid", "value_error", "assertion_error"})
 
 
-def _sentence(kind: str, message: str) -> str:
+def _place(steps: Sequence[object], kind: str) -> list[str]:
+    """As far as we named the steps ourselves: a name that nobody knows came in, and is not repeated."""
+    ours = list(steps[:-1] if kind == "extra_forbidden" else steps)
+    first = next((k for k, step in enumerate(ours) if isinstance(step, int)), len(ours))
+    known = {name for shape in Asked.__subclasses__() for name in shape.model_fields}
+    kept = takewhile(lambda step: isinstance(step, int) or step in known, ours[first:])
+    return [str(step) for step in (*ours[:first], *kept)]
+
+
+def _sentences(kind: str, message: str, limits: Mapping[str, Any]) -> dict[str, str]:
     """Pydantic names limits and choices, never the input; but for kinds whose words are somebody else's."""
-    return (
-        "it is no JSON document"
-        if kind == "json_invalid"
-        else "it cannot be meant"
-        if kind in _ECHOES
-        else message
-    )
+    zh = next((words for start, words in _ZH.items() if kind.startswith(start)), "不符合要求")
+    return {"sentence": _EN.get(kind, message), "sentence_zh": zh.format_map(defaultdict(str, limits))}
+
+
+_EN: Final[Mapping[str, str]] = {
+    "json_invalid": "it is no JSON document",
+    "value_error": "it cannot be meant",
+    "assertion_error": "it cannot be meant",
+    "extra_forbidden": "a name in it is not known here",
+}
+_ZH: Final[Mapping[str, str]] = {
+    "json_invalid": "不是 JSON 文档",
+    "extra_forbidden": "含有未知的名称",
+    "missing": "缺少必填项",
+    "literal_error": "应为 {expected} 之一",
+    "string_pattern_mismatch": "应形如 {pattern}",
+    "string_too_short": "至少 {min_length} 个字符",
+    "string_too_long": "至多 {max_length} 个字符",
+    "too_short": "至少 {min_length} 项",
+    "too_long": "至多 {max_length} 项",
+    "greater_than_equal": "不得小于 {ge}",
+    "less_than_equal": "不得大于 {le}",
+    "string": "应为文本",
+    "int": "应为整数",
+    "float": "应为数字",
+    "bool": "应为 true 或 false",
+    "list": "应为数组",
+    "dict": "应为对象",
+    "model": "应为对象",
+    "timezone": "时间须带时区",
+    "datetime": "应为带时区的 ISO 8601 时间",
+}
+"""By how pydantic's name of the fault begins; the first that fits."""
 
 
 def read_language(accepted: str | None) -> Language:

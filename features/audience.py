@@ -38,6 +38,8 @@ class Audiences:
     of_sku: Profiles
     of_brand: Profiles
     of_category: Profiles
+    buckets: tuple[tuple[str, str], ...]
+    """What each column of the roots counts: a dimension and its bucket."""
 
 
 def read_audiences(facts: Facts, shelf: Shelf, histories: Histories) -> Audiences:
@@ -65,6 +67,7 @@ def read_audiences(facts: Facts, shelf: Shelf, histories: Histories) -> Audience
         of_sku=_profiles(of_sku, dimension_of),
         of_brand=_profiles(_grouped(of_sku, shelf.brand, len(shelf.brand_ids)), dimension_of),
         of_category=_profiles(_grouped(of_sku, shelf.category, len(shelf.category_paths)), dimension_of),
+        buckets=tuple(buckets.select("dimension", "bucket").iter_rows()),
     )
 
 

@@ -75,6 +75,19 @@ class RowsRefused(WrongInput):
         """All that is wrong is that keys are known with another content."""
 
 
+class PlannedRowRefused(WrongInput):
+    """A row that is only planned could not be stored; its place and a code, for doors that repeat nothing of it."""
+
+    def __init__(self, sentence: str, *, table: str, index: int, column: str, code: str) -> None:
+        super().__init__(sentence)
+        self.table = table
+        self.index = index
+        """Its place among the rows of its table, from 0."""
+        self.column = column
+        """As files and bodies call it; empty where it is the row as a whole."""
+        self.code = code
+
+
 class IdempotencyClash(WrongInput):
     """Under this Idempotency-Key another request was answered; a new request needs a new key."""
 

@@ -5,7 +5,7 @@ for any earlier instant (`Facts.before`), so that a training row is made from wh
 Amounts in fen stay whole numbers held in float64 (exact to 2^53); what is missing is NaN.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ import polars as pl
 from sqlmodel import Session, SQLModel
 
 from features.kernels import F64, I32, I64, Bools
+from features.showings import load_showings, no_showings
 from features.store.db import frame_schema, read_frame
 from features.store.observations import AnchorStat, Audience, Feedback, Listing, LiveSession
 from features.store.tables import Anchor, Event, Plan, Sku
@@ -88,6 +89,8 @@ class Facts:
     events: pl.DataFrame
     sessions: Sessions
     listings: Listings
+    showings: pl.DataFrame = field(default_factory=no_showings)
+    """What `feedback` is without: the places of lists as their readers had them before them."""
 
     def before(self, as_of_us: int) -> "Facts":
         """The facts as they stood at an earlier instant: the same as loading them then, to the last bit."""
@@ -119,6 +122,7 @@ class Facts:
             feedback=_kept(_kept(self.feedback.filter(known), anchor_places), sku_places, "sku"),
             sessions=sessions,
             listings=listings,
+            showings=_kept(_kept(self.showings.filter(known), anchor_places), sku_places, "sku"),
         )
 
 
@@ -150,22 +154,23 @@ def load_facts(session: Session, *, as_of: datetime) -> Facts:
         .with_columns(anchor)
         .drop_nulls("anchor")
         .sort("anchor", "role", "dimension", "observed_day", "bucket"),
-        feedback=_known(session, Feedback, cut_us)
+        feedback=_known(session, Feedback, cut_us, " AND kind <> 'shown'")
         .with_columns(anchor, sku)
         .drop_nulls(("anchor", "sku"))
         .sort("known_us", "event_id"),
         events=_known(session, Event, NEVER_US).sort("starts_us", "event_id"),
         sessions=Sessions(**{field.name: _array(rooms[field.name]) for field in fields(Sessions)}),
         listings=_listings(session, cut_us, rooms, sku),
+        showings=load_showings(session, cut_us, anchor, sku),
     )
 
 
-def _known(session: Session, table: type[SQLModel], cut_us: int) -> pl.DataFrame:
+def _known(session: Session, table: type[SQLModel], cut_us: int, but: str = "") -> pl.DataFrame:
     """A table's rows known before the cut; instants renamed `_us`, dates turned to day numbers `_day`."""
     schema = frame_schema(table)
     frame = read_frame(
         session,
-        f"SELECT {', '.join(schema)} FROM {table.__tablename__} WHERE known_at < :cut",  # noqa: S608 - our names
+        f"SELECT {', '.join(schema)} FROM {table.__tablename__} WHERE known_at < :cut{but}",  # noqa: S608 - our names
         {"cut": cut_us},
         schema=schema,
     )

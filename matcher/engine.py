@@ -17,7 +17,8 @@ from features.kernels import F32, F64, I32, I64, Bools
 from features.units import TICK, shanghai_time
 from matcher.candidates.union import Candidates, Side
 from matcher.explain import Reason, differing, explain
-from matcher.list_ import ListTerms, choose_page
+from matcher.explore import Page, certain, deal
+from matcher.list_ import ListTerms
 from matcher.model import Model
 from matcher.outcome import Expected, unit_gmv
 from matcher.pairing import Chosen, Pairing, PairingList
@@ -51,9 +52,9 @@ class Engine:
         """At most `request.size` pairings, best first; outcomes and reasons for the returned page alone."""
         among, refused = self.among(request)
         found, matrix, scores = self.rank(request, among)
-        places = self._places(request, found, scores)
-        page = found.take(places)
-        anchors, skus = self._pairs(request.side, request.owner, page.rows)
+        page = self._page(request, found, scores)
+        places = page.places
+        anchors, skus = self._pairs(request.side, request.owner, found.rows[places])
         rate_ppm = self.world.rates.at(anchors, skus)
         expected = self._expected(matrix[places] if matrix is not None else None, skus, rate_ppm)
         reasons = self.reasons(request, matrix, places) if request.explain else [()] * len(places)
@@ -62,8 +63,9 @@ class Engine:
         of_anchor = roster.rows.select(anchor_name="name", tier="tier")[anchors]
         verdicts = self._verdicts(request, skus)
         cards = zip(of_sku.rows(named=True), of_anchor.rows(named=True), strict=True)
+        owner_ids, ids = (roster.ids, shelf.ids) if request.side == "goods" else (shelf.ids, roster.ids)
         return PairingList(
-            owner_id=(roster.ids if request.side == "goods" else shelf.ids)[request.owner],
+            owner_id=owner_ids[request.owner],
             pairings=[
                 Pairing(
                     rank=request.skip + k + 1,
@@ -74,6 +76,8 @@ class Engine:
                     expected=expected.take(k) if expected is not None else None,
                     reasons=reasons[k],
                     verdicts=verdicts[k],
+                    propensity=float(page.propensity[k]),
+                    is_drawn=bool(page.is_drawn[k]),
                     **sku,
                     **anchor,
                 )
@@ -85,13 +89,14 @@ class Engine:
             policy_version=self.world.policy.version,
             considered=len(found.rows),
             left_out=refused | {"NOT_A_CANDIDATE": int(np.count_nonzero(among)) - len(found.rows)},
+            drawn_from=ids[found.rows[page.among]].to_list(),
         )
 
     def choose(self, request: ListRequest) -> Chosen:
         """The rows of a list and their scores, without what a reader sees: for lists of everybody."""
         among, _ = self.among(request)
         found, _, scores = self.rank(request, among)
-        places = self._places(request, found, scores)
+        places = self._page(request, found, scores).places
         return Chosen(rows=found.rows[places], scores=scores[places])
 
     def choose_all(
@@ -233,12 +238,13 @@ class Engine:
             size=request.size, reserved=small, reserved_share=owed.small_anchor_share or owed.newcomer_share
         )
 
-    def _places(self, request: ListRequest, found: Candidates, scores: F64) -> I64:
-        """Of the candidates those on the page, best first."""
+    def _page(self, request: ListRequest, found: Candidates, scores: F64) -> Page:
+        """Of the candidates those on the page, best first but for what the policy has drawn."""
         if request.only is None:
-            return choose_page(scores, self.terms(request, found), request.skip)
+            slots = self.world.policy.lists.explore_slots
+            return deal(scores, self.terms(request, found), request.skip, slots=slots, seed=request.seed)
         wanted = np.flatnonzero(np.isin(found.rows, request.only))
-        return wanted[np.argsort(-scores[wanted], kind="stable")]
+        return certain(wanted[np.argsort(-scores[wanted], kind="stable")])
 
     def _passing(self, request: ListRequest) -> Bools:
         """Rows that pass the filters together with the owner."""

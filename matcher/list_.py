@@ -20,6 +20,14 @@ class ListTerms:
     """(n,) whom places are kept for: newcomers, small anchors."""
     reserved_share: float = 0.0
 
+    def of(self, places: I64) -> "ListTerms":
+        """The same terms where those candidates are all that there are."""
+        return replace(
+            self,
+            group=None if self.group is None else self.group[places],
+            reserved=None if self.reserved is None else self.reserved[places],
+        )
+
 
 def choose(scores: F64, terms: ListTerms) -> I64:
     """Places of the chosen, best first; of equal scores the lower row first.
@@ -29,7 +37,7 @@ def choose(scores: F64, terms: ListTerms) -> I64:
     """
     order = np.argsort(-scores, kind="stable")
     if terms.cap and terms.group is not None:
-        order = _capped(order, terms.group, terms.cap)
+        order = capped(order, terms.group, terms.cap)
     chosen = order[: terms.size]
     if terms.reserved is None or terms.reserved_share <= 0:
         return chosen
@@ -53,20 +61,13 @@ def choose_page(scores: F64, terms: ListTerms, skip: int) -> I64:
         raise ValueError(f"{skip} places are no whole number of pages of {terms.size}")
     left = np.arange(len(scores))
     for _ in range(skip // terms.size):
-        left = np.delete(left, choose(scores[left], _of(terms, left)))
-    page: I64 = left[choose(scores[left], _of(terms, left))]
+        left = np.delete(left, choose(scores[left], terms.of(left)))
+    page: I64 = left[choose(scores[left], terms.of(left))]
     return page
 
 
-def _of(terms: ListTerms, places: I64) -> ListTerms:
-    return replace(
-        terms,
-        group=None if terms.group is None else terms.group[places],
-        reserved=None if terms.reserved is None else terms.reserved[places],
-    )
-
-
-def _capped(order: I64, group: I32, cap: int) -> I64:
+def capped(order: I64, group: I32, cap: int) -> I64:
+    """Of an order those that are among the first `cap` of their group."""
     seen: dict[int, int] = {}
     kept = []
     for place in order:

@@ -38,6 +38,9 @@ class Pairing:
     tier: str | None
     verdicts: Both | None
     """What the two rules say of the SKU; nothing where no dossiers stand behind the engine."""
+    propensity: float = 1.0
+    """The chance that this pairing would stand at this place: 1 where nothing was drawn."""
+    is_drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,5 @@ class PairingList:
     """Candidates that were ranked."""
     left_out: Mapping[str, int]
     """Reason -> how many of the rows that pass the filters; `NOT_A_CANDIDATE` is no refusal."""
+    drawn_from: Sequence[str] = ()
+    """Ids of the other side that the drawn places were drawn from, best first; none where the list is certain."""

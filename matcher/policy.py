@@ -27,6 +27,7 @@ PARITY_WARNING: Final = (
 _LOG: Final = logging.getLogger("matcher")
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+_AtLeast0 = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _MOST_LISTED: Final = 1_000
 
 
@@ -50,6 +51,8 @@ class ListPolicy(_Frozen):
     """A SKU listed so often, an anchor with so many sessions, is no newcomer any more: the trial is bounded."""
     small_anchor_share: _Share = 0.0
     """At least this share of a shortlist's places goes to anchors of the waist and the tail."""
+    explore_slots: Annotated[int, Field(ge=0, le=_MOST_LISTED)] = 0
+    """So many places of each page, at most its lower half, are drawn from what lies next below; 0: lists are certain."""
 
 
 Mode = Literal["advise", "require_pass", "exclude_fail"]
@@ -111,6 +114,82 @@ class ParityPolicy(_Frozen):
     """A reference offer for fewer of the event's units is left out."""
 
 
+class Bounds(_Frozen):
+    """From `warns` on something is told, from `refuses` on nothing serves that was made of it."""
+
+    warns: _AtLeast0
+    refuses: _AtLeast0
+
+    @model_validator(mode="after")
+    def _a_warning_comes_first(self) -> Self:
+        if self.warns > self.refuses:
+            raise ValueError(f"refuses at {self.refuses:g}, before it warns at {self.warns:g}")
+        return self
+
+
+class DriftPolicy(_Frozen):
+    """How far what a night sees may lie from what its model has learnt from.
+
+    A market that changes has to be learnt: these refuse what no market does from one month to the next, a unit that was
+    changed or a column that went missing.
+    """
+
+    psi: Bounds = Bounds(warns=0.25, refuses=3.0)
+    """Population stability index of a main feature, beyond what chance gives."""
+    missing: Bounds = Bounds(warns=0.1, refuses=0.5)
+    """Change in the share of rows in which a main feature is missing."""
+    audience: Bounds = Bounds(warns=0.1, refuses=3.0)
+    """Population stability index of the crowds of all anchors, a role and a dimension at a time."""
+    unseen: Bounds = Bounds(warns=0.01, refuses=0.5)
+    """Share of the last week's exposure in categories that nobody had put up before the fit window ended."""
+    label_factor: Bounds = Bounds(warns=1.5, refuses=3.0)
+    """So many times as often, or as rarely, did candidates sell."""
+
+
+class FeedPolicy(_Frozen):
+    """What has to have come in before a night is believed."""
+
+    least_week_share: _AtLeast0 = 0.5
+    """Listings of the last seven days to those of the usual week of the eight before."""
+    least_repeat_share: _AtLeast0 = 0.6
+    """Of these the share whose pair was put up before, to the usual share: results under wrong goods show here."""
+    most_silent_days: Annotated[int, Field(ge=0, le=365)] = 1
+    """Whole days without a listing that may end the history; more where the eight weeks before had more on end."""
+    anchor_stats_max_age_days: Annotated[int, Field(ge=1, le=3_650)] = 28
+    """The newest are no older, once there were any."""
+    audiences_max_age_days: Annotated[int, Field(ge=1, le=3_650)] = 90
+    """The newest are no older, once there were any."""
+    least_settled_share: _Share = 0.5
+    """Of the listings of the fit window, where the market settles at all."""
+
+
+class GatePolicy(_Frozen):
+    """How far tonight's model may fall short and still serve: NDCG@10 on the judge window, paired by query."""
+
+    champion_tolerance: _Share = 0.01
+    """So far behind the champion, in the mean, still passes; what is further behind is refused if chance is no excuse."""
+    segment_tolerance: _Share = 0.02
+    """A segment is refused that is further behind beyond doubt: with the whole of its 95 % interval."""
+    least_level_share: _Share = 0.5
+    """Of the NDCG of its own night the champion keeps so much, or the facts are in doubt."""
+    least_queries: Annotated[int, Field(ge=1)] = 50
+    """With fewer nothing is concluded about a champion, a segment or drift."""
+    least_listings: Annotated[int, Field(ge=1)] = 300
+    """With fewer nothing is concluded about the outcome model."""
+    least_range_share: _Share = 0.65
+    """Outcomes inside the range that means to hold 80 % of them: at least."""
+    most_range_share: _Share = 0.95
+    """The same: at most."""
+    least_sold_ratio: _AtLeast0 = 0.6
+    """Units sold to units promised: at least."""
+    most_sold_ratio: _AtLeast0 = 1.6
+    """The same: at most."""
+    drift: DriftPolicy = DriftPolicy()
+    """What may have changed."""
+    feeds: FeedPolicy = FeedPolicy()
+    """What has to be there."""
+
+
 class Policy(_Frozen):
     """All that the operator may decide; hashable, shared by threads."""
 
@@ -133,6 +212,7 @@ class Policy(_Frozen):
     floor: FloorPolicy = FloorPolicy()
     parity: ParityPolicy = ParityPolicy()
     lists: ListPolicy = ListPolicy()
+    gate: GatePolicy = GatePolicy()
 
     @model_validator(mode="after")
     def _every_kind_has_its_place(self) -> Self:

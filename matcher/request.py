@@ -100,6 +100,8 @@ class ListRequest:
     """What the owner of a goods list does not want to see."""
     only: I32 | None = None
     """Rows of the other side that are listed, ranked among all; nothing: those that the list would have."""
+    seed: int | None = None
+    """Of the draws, where the policy has any; nothing: the list is certain. All pages of a list have the same."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= MOST_LISTED:

@@ -35,13 +35,17 @@ def share_shortlists(
             place += 1
         return place
 
+    def regret(k: int) -> int:
+        """How many places its next best free anchor lies below its best; most where there is no other."""
+        second = free(k, next_place[k] + 1)
+        return second - next_place[k] if second < len(deep[k]) else MOST_LISTED
+
     for round_ in range(max((request.size for request in requests), default=0)):
         waiting = [k for k, request in enumerate(requests) if round_ < request.size]
         while waiting:
             for k in waiting:
                 next_place[k] = free(k, next_place[k])
-            # regret: how many places the next best free anchor lies below the best one; of equals the first asked for
-            chosen = max(waiting, key=lambda k: (free(k, next_place[k] + 1) - next_place[k], -k))
+            chosen = max(waiting, key=lambda k: (regret(k), -k))  # of equals the first that was asked for
             waiting.remove(chosen)
             if next_place[chosen] < len(deep[chosen]):
                 anchor = int(deep[chosen][next_place[chosen]])

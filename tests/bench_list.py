@@ -233,7 +233,7 @@ def _bars(medians: Mapping[int, float]) -> str:
 
 
 def _plot(medians: Mapping[int, float], file: Path) -> None:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and rarely asked for
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()

@@ -12,10 +12,9 @@ from typing import get_args
 
 import numpy as np
 
-from api.commands.nightly import record
 from api.commands.opening import engine_of
-from api.stores import open_store
 from api.commands.pretending import lists_of
+from api.stores import open_store
 from features.demo_market import MarketSpec, capture, make_market, own_best_sellers, popularity, write_market
 from features.facts import Facts, load_facts
 from features.settings import Settings
@@ -29,6 +28,7 @@ from training.labels import grade, read_outcomes
 from training.nightly import run_night
 from training.recipe import FAST
 from training.replay import replay
+from training.shift import record
 
 SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "1 2 3 4 5").split()]
 THREADS = int(os.environ.get("MATCHER_THREADS", "2"))

@@ -17,20 +17,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from api.commands.nightly import record
 from api.commands.opening import engine_of
 from api.stores import open_store
-from api.commands.writing import write_lists
 from features.facts import load_facts
 from features.settings import Settings
 from features.store.db import reading, writing
 from features.store.ingest import ingest
 from features.units import midnight
+from matcher.everybody import write_lists
 from matcher.policy import Policy
 from matcher.registry import newest_serving
 from matcher.request import ListRequest
 from training.nightly import run_night
 from training.recipe import Recipe
+from training.shift import record
 
 SHARED = Path(__file__).parents[2] / "shared"
 TABLES = SHARED / "data" / "online_retail"

@@ -21,8 +21,12 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Engine
 
+from anchor_pages import anchors_site  # noqa: F401 - one site a worker for the pages of anchors
+from brand_site import brands_site  # noqa: F401 - one site a worker for the pages of brands
+from browsing import browser, browser_page  # noqa: F401 - the system's Chromium, for tests of the pages
 from features.store.db import open_engine
 from features.store.migrations import upgrade
+from live import live  # noqa: F401 - one running site a worker
 from trained import trained  # noqa: F401 - shared by every test that needs a model: one night a worker
 
 # Two cores, shared with whatever else runs: a deadline would test the neighbours.

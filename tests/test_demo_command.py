@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.commands import main
-from api.stores import open_store
-from api.stores import mark_simulated
+from api.stores import mark_simulated, open_store
 from features.demo_market import MarketSpec
 from features.settings import read_settings
 from trained import SMALL

@@ -14,92 +14,9 @@ from features.store.db import open_engine, writing
 from features.store.ingest import Imported, ingest
 from features.store.migrations import upgrade
 from features.store.tables import TABLES
+from good_rows import GOOD
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
-
-# One good row of every table; each refers to the others.
-GOOD: dict[str, dict[str, Any]] = {
-    "brands": {"brand_id": "b1", "name": "青瓷", "brand_type": "white_label", "stage": "new"},
-    "programmes": {"programme_id": "p1", "name": "品牌C位计划", "rules": "cps_floor;price_parity"},
-    "enrolments": {"brand_id": "b1", "programme_id": "p1", "valid_from": "2026-01-01T00:00:00+08:00"},
-    "events": {
-        "event_id": "e1",
-        "platform": "tmall",
-        "kind": "double_11",
-        "name": "双11",
-        "starts_at": "2025-10-20T20:00:00+08:00",
-        "ends_at": "2025-11-12T00:00:00+08:00",
-        "counts_as_big_promo": "true",
-    },
-    "anchors": {"anchor_id": "a1", "name": "小雅", "tier": "waist", "own_brand_ids": "b1"},
-    "skus": {
-        "sku_id": "s1",
-        "brand_id": "b1",
-        "title": "面膜",
-        "category": "beauty/skincare/mask",
-        "list_price_fen": 9900,
-        "refund_rate": "4.5",
-        "refund_rate_unit": "percent",
-        "denied_anchor_ids": "a1",
-        "launched_on": "2025-03-01",
-        "stock": 12,
-        "channel_exclusive": "false",
-    },
-    "plans": {
-        "plan_id": "pl1",
-        "sku_id": "s1",
-        "plan_type": "open",
-        "rate": "20",
-        "rate_unit": "percent",
-        "valid_from": "2026-01-01T00:00:00+08:00",
-    },
-    "cps_quotes": {
-        "quote_id": "q1",
-        "sku_id": "s1",
-        "platform": "douyin",
-        "rate": "1500",
-        "rate_unit": "bp",
-        "observed_at": "2026-11-10T12:00:00+08:00",
-    },
-    "offers": {
-        "offer_id": "o1",
-        "sku_id": "s1",
-        "platform": "kuaishou",
-        "item_price_fen": 8900,
-        "observed_at": "2026-11-10T12:00:00+08:00",
-        "event_id": "e1",
-    },
-    "offer_promotions": {
-        "promotion_id": "pr1",
-        "offer_id": "o1",
-        "layer": "shop",
-        "kind": "coupon",
-        "off_fen": 500,
-    },
-    "anchor_stats": {"anchor_id": "a1", "observed_on": "2026-11-01", "fans": 1000, "fans_gained": -5},
-    "audiences": {
-        "anchor_id": "a1",
-        "observed_on": "2026-11-01",
-        "role": "buyer",
-        "dimension": "gender",
-        "bucket": "female",
-        "share": "1",
-    },
-    "live_sessions": {
-        "live_session_id": "l1",
-        "anchor_id": "a1",
-        "started_at": "2026-11-02T20:00:00+08:00",
-        "ended_at": "2026-11-02T23:00:00+08:00",
-    },
-    "listings": {"live_session_id": "l1", "sku_id": "s1", "units": 3, "gmv_fen": 26700},
-    "feedback": {
-        "event_id": "f1",
-        "at": "2026-11-03T09:00:00+08:00",
-        "anchor_id": "a1",
-        "sku_id": "s1",
-        "kind": "picked",
-    },
-}
 
 # Table, what is wrong with an otherwise good row, then the column, the code and words of the sentence to expect.
 BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [

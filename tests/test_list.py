@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.list_ import ListTerms, choose
+from matcher.list_ import ListTerms, choose, choose_page
 
 
 def scores(*values: float) -> np.ndarray:
@@ -73,3 +73,41 @@ def test_no_candidate_is_listed_twice_the_cap_holds_and_the_order_falls(
     assert (np.diff(scores(*values)[chosen]) <= 0).all()
     if cap and n:
         assert np.bincount(group[chosen], minlength=4).max() <= cap
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    st.integers(1, 7),
+    st.sampled_from([0.0, 0.3, 0.5]),
+    st.sampled_from([0, 1, 2]),
+)
+def test_pages_hold_every_place_once_and_the_first_is_the_list_of_its_size(
+    values: list[int], size: int, share: float, cap: int
+) -> None:
+    given_scores = scores(*values)
+    terms = ListTerms(
+        size=size,
+        cap=cap,
+        group=np.arange(len(values), dtype=np.int32) % 5,
+        reserved=np.arange(len(values)) % 3 == 0,
+        reserved_share=share,
+    )
+    assert choose_page(given_scores, terms, 0).tolist() == choose(given_scores, terms).tolist()
+    dealt: list[int] = []
+    for skip in range(0, 60 * size, size):
+        page = choose_page(given_scores, terms, skip).tolist()
+        if not page:
+            break
+        dealt += page
+    assert sorted(dealt) == list(range(len(values)))
+
+
+def test_without_terms_pages_cut_one_order() -> None:
+    given_scores = scores(5, 1, 4, 2, 3)
+    pages = [choose_page(given_scores, ListTerms(size=2), skip).tolist() for skip in (0, 2, 4)]
+    assert pages == [[0, 2], [4, 3], [1]]
+
+
+def test_a_page_begins_after_whole_pages_only() -> None:
+    with pytest.raises(ValueError, match="whole number of pages"):
+        choose_page(scores(1, 2, 3), ListTerms(size=2), 1)

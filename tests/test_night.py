@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from api.commands.nightly import print_night, record
+from api.commands.nightly import print_night
 from api.commands.opening import open_list_engine
 from features.catalogue import SOURCES
 from features.facts import Facts
@@ -23,6 +23,7 @@ from training.gate import DECIDES, judge
 from training.mixing import UPTAKE_KEPT, WEIGHTS
 from training.nightly import Night
 from training.replay import Query, Replay, best_source
+from training.shift import record
 from training.split import split_time, suited
 
 OURS_FIRST = {"ours": [1, 2, 3], "popularity": [9, 8, 1]}

@@ -7,7 +7,7 @@ rest drawn, each as likely as the other.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -37,6 +37,8 @@ class Queries:
     """(n_rows,) what a unit of the row's SKU brings."""
     n_dropped: int
     """Queries without a candidate that came to anything, or with nothing else: they teach nothing."""
+    position: I32 | None = None
+    """(n_rows,) the place at which each row was shown, 0 in queries that nobody was shown; nothing: none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,10 @@ def draw_queries(
         skus = found.rows[kept] if side == "goods" else np.full(len(kept), owner)
         return world.matrix(side, owner, found.take(kept)), label[kept], brings[skus]
 
-    drawn = [query for query in _each(draw, len(owners), threads) if query is not None]
+    drawn = [query for query in each(draw, len(owners), threads) if query is not None]
     weight = 0.5 ** (age_days / recipe.weight_half_life_days)
     return Queries(
-        matrix=_stacked([matrix for matrix, _, _ in drawn]),
+        matrix=stacked([matrix for matrix, _, _ in drawn]),
         label=np.concatenate([label for _, label, _ in drawn]) if drawn else np.zeros(0, np.int32),
         group=np.array([len(label) for _, label, _ in drawn], np.int64),
         weight=np.full(sum(len(label) for _, label, _ in drawn), weight),
@@ -116,7 +118,7 @@ def draw_listings(
         found = world.described("goods", owner, distinct.astype(np.int32))
         return world.matrix("goods", owner, found)[where]
 
-    matrix = _stacked(_each(rows_of, len(anchors), threads))
+    matrix = stacked(each(rows_of, len(anchors), threads))
     return ListingRows(
         matrix=matrix,
         session=outcomes.session[kept],
@@ -133,19 +135,37 @@ def draw_listings(
 def joined(parts: Sequence[Queries]) -> Queries:
     """Queries of several origins, in order."""
     return Queries(
-        matrix=_stacked([part.matrix for part in parts]),
+        matrix=stacked([part.matrix for part in parts]),
         label=np.concatenate([part.label for part in parts]),
         group=np.concatenate([part.group for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),
         unit_gmv_fen=np.concatenate([part.unit_gmv_fen for part in parts]),
         n_dropped=sum(part.n_dropped for part in parts),
+        position=None
+        if all(part.position is None for part in parts)
+        else np.concatenate([_position(part) for part in parts]),
+    )
+
+
+def without_shown(queries: Queries) -> Queries:
+    """Those of the queries that were drawn: for who cannot tell what a place did."""
+    if queries.position is None:
+        return queries
+    drawn = queries.position[np.cumsum(queries.group) - queries.group] == 0
+    rows = np.repeat(drawn, queries.group)
+    columns = ("matrix", "label", "weight", "unit_gmv_fen")
+    return replace(
+        queries,
+        group=queries.group[drawn],
+        position=None,
+        **{name: getattr(queries, name)[rows] for name in columns},
     )
 
 
 def joined_listings(parts: Sequence[ListingRows]) -> ListingRows:
     """Listings of several origins; sessions of different origins stay apart."""
     return ListingRows(
-        matrix=_stacked([part.matrix for part in parts]),
+        matrix=stacked([part.matrix for part in parts]),
         session=np.concatenate([part.session * len(parts) + k for k, part in enumerate(parts)]),
         units=np.concatenate([part.units for part in parts]),
         gmv_fen=np.concatenate([part.gmv_fen for part in parts]),
@@ -157,7 +177,11 @@ def joined_listings(parts: Sequence[ListingRows]) -> ListingRows:
     )
 
 
-def _each(work: Callable[[int], T], n: int, threads: int) -> list[T]:
+def _position(part: Queries) -> I32:
+    return np.zeros(len(part.label), np.int32) if part.position is None else part.position
+
+
+def each(work: Callable[[int], T], n: int, threads: int) -> list[T]:
     """`work(0) .. work(n - 1)` in order, by as many threads; the loops behind it hold no lock."""
     if threads == 1:
         return [work(place) for place in range(n)]
@@ -165,5 +189,6 @@ def _each(work: Callable[[int], T], n: int, threads: int) -> list[T]:
         return list(pool.map(work, range(n)))
 
 
-def _stacked(parts: Sequence[F32]) -> F32:
+def stacked(parts: Sequence[F32]) -> F32:
+    """One matrix; without rows where there are no parts."""
     return np.concatenate(parts) if parts else np.zeros((0, len(NAMES)), np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from features.catalogue import FEATURES, NAMES, fingerprint
 from features.kernels import F64, I32, I64
 from matcher.ranker import Ranker
-from training.dataset import ListingRows, Queries
+from training.dataset import ListingRows, Queries, without_shown
 from training.labels import exposed, quintiles
 from training.metrics import grouped_ndcg, paired
 from training.recipe import ForestSetting, Recipe
@@ -28,7 +28,11 @@ def fit_uptake(
     queries: Queries, recipe: Recipe, setting: ForestSetting, *, stop: Queries | None = None,
     rounds: int | None = None,
 ) -> Grown:  # fmt: skip
-    """Grow for `rounds`, or until the `stop` window has not improved for a while."""
+    """Grow for `rounds`, or until the `stop` window has not improved for a while.
+
+    Of the objectives lambdarank alone tells apart what a row's place did; others grow on drawn queries only.
+    """
+    queries = queries if setting.objective == "lambdarank" else without_shown(queries)
     parameters = _parameters(recipe) | {
         "objective": setting.objective,
         "learning_rate": setting.learning_rate,
@@ -120,8 +124,8 @@ def _grow(
 
 def _ranked(queries: Queries) -> lightgbm.Dataset:
     return lightgbm.Dataset(
-        queries.matrix, queries.label, group=queries.group, weight=queries.weight, feature_name=list(NAMES),
-        params={"max_bin": 127, "verbose": -1},
+        queries.matrix, queries.label, group=queries.group, weight=queries.weight, position=queries.position,
+        feature_name=list(NAMES), params={"max_bin": 127, "verbose": -1},
     )  # fmt: skip
 
 

@@ -58,8 +58,8 @@ class Graded:
 def read_outcomes(facts: Facts, snapshot: Snapshot, days: int) -> Outcomes:
     """What began within `days` after the snapshot and was known by the facts' instant."""
     begin, end = snapshot.as_of_us, snapshot.as_of_us + days * DAY_US
-    sku_row = _rows(facts.sku_ids, snapshot.shelf.ids)
-    anchor_row = _rows(facts.anchor_ids, snapshot.roster.ids)
+    sku_row = rows_in(facts.sku_ids, snapshot.shelf.ids)
+    anchor_row = rows_in(facts.anchor_ids, snapshot.roster.ids)
     rows = facts.listings.take((facts.listings.at_us >= begin) & (facts.listings.at_us < end))
     rows = rows.take((sku_row[rows.sku] >= 0) & (anchor_row[rows.anchor] >= 0))
     settles = bool((facts.listings.settled_us < NEVER_US).any())
@@ -157,7 +157,7 @@ def _oriented(anchor: I32, sku: I32, side: str) -> tuple[I32, I32]:
     return (anchor, sku) if side == "goods" else (sku, anchor)
 
 
-def _rows(ids: pl.Series, rows: pl.Series) -> I32:
+def rows_in(ids: pl.Series, rows: pl.Series) -> I32:
     """Code in the facts -> row in the snapshot; -1 where the snapshot does not know it."""
     out = np.full(len(ids), -1, np.int32)
     out[ids.search_sorted(rows).to_numpy()] = np.arange(len(rows), dtype=np.int32)

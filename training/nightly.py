@@ -5,11 +5,12 @@ newest. What is published is grown anew by the same recipe, with the rounds and 
 chose, on all mature origins: fresher than what was judged, and made from no choice that saw the judge window.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import date
 from importlib.metadata import version
-from typing import Any, Final, get_args
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -25,19 +26,23 @@ from matcher.model import Mix, Model
 from matcher.policy import Policy
 from matcher.ranker import Ranker
 from matcher.registry import Gate, Provenance
+from matcher.verdict_book import VerdictBook
 from matcher.world import World, build_world
-from training.dataset import ListingRows, Queries, draw_listings, draw_queries, joined, joined_listings
+from training.dataset import ListingRows, joined, joined_listings
 from training.figures import plain
 from training.fit import Grown, compare_settings, fit_uptake, fit_value
-from training.gate import Decision, judge
-from training.labels import grade, read_outcomes
+from training.gate import Decision
+from training.logged import judge_logs
 from training.mixing import choose_mix
-from training.outcome_fit import fit_outcome, measure_outcome
+from training.origins import SIDES, Drawn, draw_at, enough_shown, graded_at, sizes_of, uptake_rows
+from training.outcome_fit import fit_outcome
 from training.recipe import ForestSetting, Recipe
-from training.replay import Replay, best_source, replay
+from training.replay import CHALLENGER, CHAMPION, best_source
 from training.split import Split, split_time, suited
+from training.trial import hold_trial, replay_window, without_trial
 
-SIDES: Final[tuple[Side, ...]] = get_args(Side)
+__all__ = ["SIDES", "Night", "Say", "judge_day", "run_night"]
+
 Say = Callable[[str, float], None]
 """Told of each step: what begins, and the share of the night that is over."""
 
@@ -55,90 +60,88 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """All that is drawn at one origin."""
-
-    queries: Mapping[Side, tuple[Queries, ...]]
-    """All pairs, and new pairs."""
-    listings: ListingRows
-
-
-@dataclass(frozen=True, slots=True)
 class _Chosen:
     """What the fit and the early window chose."""
 
     settings: Mapping[Side, tuple[ForestSetting, int]]
     mix: Mix
+    shown: Mapping[Side, bool]
+    """Whether lists that were shown are among the rows."""
 
 
-def run_night(facts: Facts, *, policy: Policy, recipe: Recipe, threads: int, say: Say) -> Night:
-    """From facts as known at a night to a judged and freshly grown model; nothing is written."""
+def judge_day(facts: Facts, recipe: Recipe) -> date | None:
+    """The day at which a night on these facts judges: a champion may be compared whose data end by then."""
+    judge_us = split_time(facts, suited(facts, recipe)).judge
+    return shanghai_day(from_microseconds(judge_us)) if judge_us is not None else None
+
+
+def run_night(
+    facts: Facts,
+    *,
+    policy: Policy,
+    recipe: Recipe,
+    threads: int,
+    say: Say,
+    champion: Model | None = None,
+    champion_then: Mapping[str, Any] | None = None,
+    verdicts: VerdictBook | None = None,
+) -> Night:
+    """From facts as known at a night to a judged and freshly grown model; nothing is written.
+
+    `champion`: the newest model that passed its gate and whose data end by `judge_day`, with the tables of its own
+    night (`judged` in its manifest); `verdicts`: needed where the policy has the two rules leave pairings out.
+    """
     recipe = suited(facts, recipe)
     split = split_time(facts, recipe)
     origins = sorted({*split.everything, *split.fit, *([split.stop] if split.stop else [])})
-    drawn: dict[int, _Drawn] = {}
+    drawn: dict[int, Drawn] = {}
     judge_world: World | None = None
     stop_world: World | None = None
     for place, origin in enumerate(origins):
         say(f"lists as of {shanghai_day(from_microseconds(origin))}", 0.5 * place / len(origins))
         world = build_world(take_snapshot(facts, origin), policy, threads=threads)
-        drawn[origin] = _draw(facts, world, recipe, threads)
+        drawn[origin] = draw_at(facts, world, recipe, threads)
         judge_world = world if origin == split.judge else judge_world
         stop_world = world if origin == split.stop else stop_world
     if judge_world is None or split.judge is None:
         return _too_short(facts, policy, recipe)
     report: dict[str, Any] = {
-        "origins": {str(shanghai_day(from_microseconds(o))): _sizes(drawn[o]) for o in origins}
+        "origins": {str(shanghai_day(from_microseconds(o))): sizes_of(drawn[o]) for o in origins}
     }
-    replays: dict[tuple[Side, bool], Replay] = {}
     twin: Model | None = None
     chosen: _Chosen | None = None
     lacking = _lacking(drawn, split)
     if stop_world is not None and lacking is None:
-        twin, settings = _twin(drawn, split, recipe, threads, say, report)
+        shown = {side: enough_shown(drawn, split.fit, side, recipe, report) for side in SIDES}
+        twin, settings = _twin(drawn, split, recipe, shown, threads, say, report)
         early = build_engine(stop_world, twin, dict.fromkeys(SIDES, "popularity"))
         mix, report["mix"] = choose_mix(
-            early, _graded(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
+            early, graded_at(facts, stop_world, recipe), drawn[stop_world.snapshot.as_of_us].listings
         )
-        twin, chosen = replace(twin, mix=mix), _Chosen(settings, mix)
+        twin, chosen = replace(twin, mix=mix), _Chosen(settings, mix, shown)
+    beside: dict[str, Model] = {}
+    if champion is not None and twin is not None and chosen is not None:
+        say("the challenger, as fresh as the champion", 0.69)
+        beside = {CHALLENGER: _as_fresh(twin, drawn, split, chosen, recipe), CHAMPION: champion}
     say("replay of the whole matcher on the judge window", 0.72)
-    engine = build_engine(judge_world, twin, dict.fromkeys(SIDES, "popularity"))
-    graded = _graded(facts, judge_world, recipe)
-    for side in SIDES:
-        for new_only in (False, True):
-            replays[side, new_only] = replay(
-                engine,
-                graded[side],
-                side,
-                new_only=new_only,
-                most_owners=recipe.judged_owners,
-                threads=threads,
-            )
+    engine = build_engine(judge_world, twin, dict.fromkeys(SIDES, "popularity"), verdicts)
+    replays = replay_window(facts, engine, recipe, beside=beside, threads=threads)
     best = best_source(replays, judge_world)
-    decision = judge(replays, recipe) if lacking is None else Decision(False, [lacking], {})
+    if twin is not None:
+        decision = hold_trial(facts, engine, replays, drawn, split, recipe, champion_then, report)
+    else:
+        decision = without_trial(facts, policy.gate, lacking or "nothing was grown")
+    if twin is not None and (logged := judge_logs(facts, judge_world, twin, recipe, threads=threads)):
+        report["off_policy"] = logged
     model = _grow_all(drawn, split, chosen, recipe, threads, say) if chosen is not None else None
-    if twin is not None and model is not None:
-        report["outcome"] = measure_outcome(twin.outcome, drawn[split.judge].listings)
+    if model is not None:
         model = replace(model, outcome=model.outcome.with_report(report["outcome"]))
     files = model.to_files() | golden_file(model) if model is not None else {}
     provenance = _provenance(facts, policy, recipe, decision, best, report)
     return Night(model, files, provenance, decision, best, report)
 
 
-def _draw(facts: Facts, world: World, recipe: Recipe, threads: int) -> _Drawn:
-    age_days = (facts.as_of_us - world.snapshot.as_of_us) / DAY_US
-    outcomes = read_outcomes(facts, world.snapshot, recipe.label_days)
-    queries: dict[Side, tuple[Queries, ...]] = {}
-    for side in SIDES:
-        graded = grade(outcomes, side, world.n_owners(side), world.n_owners(_other(side)))
-        queries[side] = tuple(
-            draw_queries(world, graded, side, recipe, new_only=new_only, age_days=age_days, threads=threads)
-            for new_only in (False, True)
-        )
-    return _Drawn(queries, draw_listings(world, outcomes, recipe, age_days=age_days, threads=threads))
-
-
-def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
+def _lacking(drawn: Mapping[int, Drawn], split: Split) -> str | None:
     """What keeps a twin from being grown, stopped and judged, in words."""
     if split.stop is None or not split.fit:
         return "history is too short for three windows: nothing that is fitted could be stopped and judged"
@@ -152,7 +155,13 @@ def _lacking(drawn: Mapping[int, _Drawn], split: Split) -> str | None:
 
 
 def _twin(
-    drawn: Mapping[int, _Drawn], split: Split, recipe: Recipe, threads: int, say: Say, report: dict[str, Any]
+    drawn: Mapping[int, Drawn],
+    split: Split,
+    recipe: Recipe,
+    shown: Mapping[Side, bool],
+    threads: int,
+    say: Say,
+    report: dict[str, Any],
 ) -> tuple[Model, Mapping[Side, tuple[ForestSetting, int]]]:
     """Grow on the fit window, stop and choose by the early one; the outcome forest beside the rankers'.
 
@@ -165,7 +174,7 @@ def _twin(
 
     def compare(side: Side) -> tuple[Grown, ForestSetting, list[Mapping[str, Any]]]:
         say(f"forests for {side}, compared on the early window", 0.5 + 0.08 * SIDES.index(side))
-        fit = joined([part for origin in split.fit for part in drawn[origin].queries[side]])
+        fit = uptake_rows(drawn, split.fit, side, shown=shown[side])
         return compare_settings(fit, joined(early.queries[side]), recipe)
 
     with ThreadPoolExecutor(1) as pool:
@@ -185,8 +194,30 @@ def _twin(
     return model, {side: (setting, best.rounds) for side, (best, setting, _) in grown.items()}
 
 
+def _as_fresh(
+    twin: Model, drawn: Mapping[int, Drawn], split: Split, chosen: _Chosen, recipe: Recipe
+) -> Model:
+    """The twin's rankers grown anew on all that was mature on the judge day: what this night would have published then.
+
+    So it knows as much as a champion whose data end there, and nothing of the judge window.
+    """
+    assert split.judge is not None
+    ends = split.judge - recipe.label_days * DAY_US
+    origins = sorted((origin for origin in drawn if origin <= ends), reverse=True)[: recipe.n_origins]
+    goods, shortlist = (_uptake(drawn, origins, side, chosen, recipe) for side in SIDES)
+    return replace(twin, version=CHALLENGER, goods_uptake=goods, shortlist_uptake=shortlist)
+
+
+def _uptake(
+    drawn: Mapping[int, Drawn], origins: Sequence[int], side: Side, chosen: _Chosen, recipe: Recipe
+) -> Ranker:
+    setting, rounds = chosen.settings[side]
+    rows = uptake_rows(drawn, origins, side, shown=chosen.shown[side])
+    return fit_uptake(rows, recipe, setting, rounds=rounds).ranker
+
+
 def _grow_all(
-    drawn: Mapping[int, _Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int, say: Say
+    drawn: Mapping[int, Drawn], split: Split, chosen: _Chosen, recipe: Recipe, threads: int, say: Say
 ) -> Model:
     """The published model: what was chosen, on all mature origins; outcomes calibrated on the newest of them."""
     everything = joined_listings([drawn[origin].listings for origin in split.everything])
@@ -198,9 +229,7 @@ def _grow_all(
 
     def grow(side: Side) -> Ranker:
         say(f"the published forest for {side}", 0.84 + 0.05 * SIDES.index(side))
-        setting, rounds = chosen.settings[side]
-        rows = joined([part for origin in split.everything for part in drawn[origin].queries[side]])
-        return fit_uptake(rows, recipe, setting, rounds=rounds).ranker
+        return _uptake(drawn, split.everything, side, chosen, recipe)
 
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(fit_outcome, older, newest, recipe)
@@ -222,27 +251,9 @@ def _value(listings: ListingRows, recipe: Recipe) -> Ranker | None:
     return fit_value(listings, recipe).ranker if listings.settled.any() else None
 
 
-def _graded(facts: Facts, world: World, recipe: Recipe) -> dict[Side, Any]:
-    outcomes = read_outcomes(facts, world.snapshot, recipe.label_days)
-    return {side: grade(outcomes, side, world.n_owners(side), world.n_owners(_other(side))) for side in SIDES}
-
-
-def _other(side: Side) -> Side:
-    return "shortlist" if side == "goods" else "goods"
-
-
-def _sizes(part: _Drawn) -> dict[str, int]:
-    sizes = {f"{side}_rows": sum(len(q.label) for q in queries) for side, queries in part.queries.items()}
-    dropped = {f"{side}_dropped": sum(q.n_dropped for q in queries) for side, queries in part.queries.items()}
-    return sizes | dropped | {"listing_rows": len(part.listings.session)}
-
-
 def _too_short(facts: Facts, policy: Policy, recipe: Recipe) -> Night:
-    decision = Decision(
-        passed=False,
-        reasons=[f"no origin has {recipe.min_history_days} days before it and {recipe.label_days} after it"],
-        figures={},
-    )
+    lacking = f"no origin has {recipe.min_history_days} days before it and {recipe.label_days} after it"
+    decision = without_trial(facts, policy.gate, lacking)
     best: dict[Side, str] = dict.fromkeys(SIDES, "popularity")
     return Night(None, {}, _provenance(facts, policy, recipe, decision, best, {}), decision, best, {})
 
@@ -265,6 +276,13 @@ def _provenance(
         recipe=plain(recipe.as_json()),
         seeds={"recipe": recipe.seed},
         libraries={"lightgbm": lightgbm.__version__, "numpy": np.__version__, "scipy": version("scipy")},
-        metrics=plain({"judged": decision.figures, "best_source": dict(best), "report": report}),
+        metrics=plain(
+            {
+                "judged": decision.figures,
+                "gate": decision.as_json(),
+                "best_source": dict(best),
+                "report": report,
+            }
+        ),
         gate=Gate(passed=decision.passed, reasons=tuple(decision.reasons)),
     )

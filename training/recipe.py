@@ -46,6 +46,12 @@ class Recipe:
     owners_a_side: int = 350
     """Queries drawn at each origin, for either direction and mode."""
     negatives_a_query: int = 90
+    fewest_shown_lists: int = 300
+    """Lists that were shown join the fit window's queries of a direction where there are so many of which something came."""
+    shown_lists_an_origin: int = 350
+    """At most so many of them are drawn at each origin."""
+    fewest_effective: int = 200
+    """With fewer effective draws of places nothing is concluded from what was shown at them."""
     listing_rows_an_origin: int = 15_000
     """Rows for the value ranker and the outcome model."""
     judged_owners: int = 1_000

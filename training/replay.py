@@ -16,7 +16,7 @@ from features.kernels import F32, F64, I32, Bools
 from matcher.candidates.union import Side
 from matcher.engine import Engine
 from matcher.list_ import ListTerms, choose
-from matcher.model import Objective
+from matcher.model import Model, Objective
 from matcher.request import ListRequest
 from matcher.world import World
 from training.labels import Graded
@@ -24,6 +24,9 @@ from training.metrics import ListScore, score_list
 
 SIZE = 50
 OURS = "ours"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+"""Ours, grown on as much as the champion was; listed only where there is one."""
 FORMULA = "gmv_formula"
 Score = Callable[[World, Side, F32, I32, I32], F64]
 
@@ -69,14 +72,18 @@ def replay(
     most_owners: int | None = None,
     threads: int = 1,
     seed: int = 7,
+    beside: Mapping[str, Model] | None = None,
 ) -> Replay:
-    """Rank for every owner with something relevant, or for a drawn sample of them."""
+    """Rank for every owner with something relevant, or for a drawn sample of them.
+
+    `beside`: other models by name; each ranks the same candidates under `fit`, as ours does.
+    """
     owners = np.flatnonzero(np.diff(graded.starts) > 0)
     if most_owners is not None and len(owners) > most_owners:
         owners = np.sort(np.random.default_rng(seed).choice(owners, most_owners, replace=False))
 
     def one(owner: int) -> Query | None:
-        return _query(engine, graded, side, int(owner), new_only, objectives)
+        return _query(engine, graded, side, int(owner), new_only, objectives, beside or {})
 
     with ThreadPoolExecutor(threads) as pool:
         return Replay(side=side, queries=[query for query in pool.map(one, owners) if query is not None])
@@ -88,7 +95,13 @@ def system_name(objective: Objective) -> str:
 
 
 def _query(
-    engine: Engine, graded: Graded, side: Side, owner: int, new_only: bool, objectives: Sequence[Objective]
+    engine: Engine,
+    graded: Graded,
+    side: Side,
+    owner: int,
+    new_only: bool,
+    objectives: Sequence[Objective],
+    beside: Mapping[str, Model],
 ) -> Query | None:
     world = engine.world
     rows, labels = graded.of(owner)
@@ -99,7 +112,7 @@ def _query(
         return None
     if not world.asks(side)[owner]:
         return None
-    allowed = world.allowed(side, owner, new_only=new_only)
+    allowed = _allowed(engine, side, owner, new_only=new_only)
     found = world.candidates(side, owner, allowed)
     lists: dict[str, I32] = {}
     if engine.model is not None and len(found.rows):
@@ -113,13 +126,23 @@ def _query(
                 objective, side, matrix, engine.unit_gmv_fen[skus], rate_ppm, new_only=new_only
             )
             lists[system_name(objective)] = found.rows[choose(scores, terms)]
+        for name, model in beside.items():
+            lists[name] = found.rows[choose(model.uptake(side).score(matrix), terms)]
         formula = np.nan_to_num(matrix[:, NAMES.index("formula_gmv")].astype(np.float64), nan=-1.0)
         lists[FORMULA] = found.rows[choose(formula, ListTerms(size=SIZE))]
     elif engine.model is not None:
-        lists |= {system_name(objective): found.rows for objective in objectives} | {FORMULA: found.rows}
+        names = [*(system_name(objective) for objective in objectives), *beside, FORMULA]
+        lists |= dict.fromkeys(names, found.rows)
     for name, source in world.sources.items():
         lists[name] = getattr(source, side)(owner).top(allowed, SIZE)
     return Query(owner, relevant, int(np.isin(relevant, found.rows).sum()), lists)
+
+
+def _allowed(engine: Engine, side: Side, owner: int, *, new_only: bool) -> Bools:
+    """Rows that may be recommended: by the hard rules, and by the two rules where the policy has them leave some out."""
+    if engine.verdicts is None or not engine.verdicts.bars:
+        return engine.world.allowed(side, owner, new_only=new_only)
+    return engine.among(ListRequest(side, owner, SIZE, new_only=new_only))[0]
 
 
 def pooled(replays: Mapping[tuple[Side, bool], Replay]) -> dict[Side, Replay]:

@@ -10,16 +10,19 @@ from typing import Annotated
 
 import typer
 
-from api.commands import models
+from api.commands import backup, keys, models
 from api.commands.check import check_promises
 from api.commands.demo import demo
 from api.commands.evaluate import evaluate
+from api.commands.export import export_tables
 from api.commands.features import list_features
 from api.commands.ingest import ingest_files
 from api.commands.lists import goods, shortlist
 from api.commands.nightly import nightly
+from api.commands.nights import show_nights
 from api.commands.rate import show_rate
 from api.commands.retract import retract_observation
+from api.commands.serve import serve
 from api.commands.why import explain_pairing
 from features.errors import FenxiaoError
 
@@ -33,6 +36,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("ingest")(ingest_files)
 app.command("nightly")(nightly)
+app.command("nights")(show_nights)
 app.command("goods")(goods)
 app.command("shortlist")(shortlist)
 app.command("check")(check_promises)
@@ -40,8 +44,12 @@ app.command("retract")(retract_observation)
 app.command("rate")(show_rate)
 app.command("why")(explain_pairing)
 app.command("evaluate")(evaluate)
+app.command("serve")(serve)
 app.command("features")(list_features)
+app.command("export")(export_tables)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(backup.app, name="backup")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,6 @@ from sqlmodel import Session
 from api.checking import check_one, compare_takers, find_event, keep
 from api.commands.console import note
 from api.commands.progress import tracked
-from api.commands.writing import sink
 from api.stores import open_known_store
 from features.errors import Fault, WrongInput
 from features.settings import Settings
@@ -26,6 +25,7 @@ from features.store.dossiers import load_calendar, load_dossiers
 from features.store.intake.json_lines import read_object
 from features.store.intake.values import Odd
 from features.store.planned import Planned, read_planned
+from matcher.everybody import sink
 from matcher.policy import Policy
 from matcher.verdict import Verdict
 from matcher.verdict_book import Both

@@ -159,11 +159,18 @@ def _keep(answers: "Sequence[PairingList]", settings: Settings, engine: "Engine"
 
 
 def _write_all(engine: "Engine", request: "ListRequest", out: Path, threads: int, as_json: bool) -> None:
-    from api.commands.writing import write_lists
+    from api.commands.progress import tracked
+    from matcher.everybody import write_lists
 
     if request.explain:
         note("--explain is left out of files: they hold ranks and scores")
-    n_lists, n_rows = write_lists(engine, request, out, threads=threads)
+    n_lists, n_rows = write_lists(
+        engine,
+        request,
+        out,
+        threads=threads,
+        watch=lambda lists, n: tracked(lists, f"{request.side} lists", total=n),
+    )
     version = engine.model_version(request.side)
     if as_json:
         said = {"lists": n_lists, "rows": n_rows, "file": str(out), "model_version": version}

@@ -1,8 +1,7 @@
 """`matcher nightly`: facts become tonight's model, if it wins."""
 
 import json
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,9 +11,9 @@ from rich.table import Table
 from api.commands import options
 from api.commands.console import answer_console
 from api.commands.progress import step_bar
-from api.stores import require_store, store_name
+from api.stores import open_known_store, require_store, store_name
 from features.errors import GateRefused, WrongInput
-from features.settings import read_settings
+from features.settings import Settings, read_settings
 from features.units import midnight, shanghai_day
 
 if TYPE_CHECKING:
@@ -24,32 +23,50 @@ if TYPE_CHECKING:
 def nightly(
     as_of: options.AsOf = None,
     fast: Annotated[bool, typer.Option("--fast", help="A smaller recipe, for small markets.")] = False,
+    no_lists: Annotated[
+        bool, typer.Option("--no-lists", help="Leave out the lists of everybody under lists/ in the home.")
+    ] = False,
     as_json: options.Json = False,
     database: options.Database = None,
     home: options.Home = None,
     policy: options.Policy = None,
 ) -> None:
     """Features, train, judge against every source, and publish what wins; safe to repeat."""
-    from api.commands.opening import read_facts
+    from socket import gethostname
+
+    from api.logs import set_up_logs
     from matcher.policy import read_policy
-    from training.nightly import run_night
     from training.recipe import FAST, Recipe
+    from training.shift import Shift, holder_name, work_night
 
     settings = read_settings(database_url=database, home=home, policy=policy)
+    if settings.log_json:
+        set_up_logs(settings)
     decided = read_policy(settings.policy)
-    now = datetime.now(UTC)
-    day = options.read_day(as_of) or shanghai_day(now)
+    day = options.read_day(as_of) or shanghai_day(datetime.now(UTC))
     require_store(settings)
     options.check_home(settings.home)
-    facts = read_facts(settings, midnight(day))
-    if not len(facts.listings.at_us):
-        raise WrongInput(
-            f"the store {store_name(settings)} knows no listing from before {day}; `matcher ingest` brings them"
-        )
-    with step_bar() as say:
-        recipe = FAST if fast else Recipe()
-        night = run_night(facts, policy=decided, recipe=recipe, threads=settings.threads, say=say)
-    said = record(night, settings.home, now=now)
+    _require_listings(settings, day)
+    store = open_known_store(settings)
+    try:
+        with step_bar() as say:
+            worked = work_night(
+                Shift(
+                    store=store,
+                    home=settings.home,
+                    policy=decided,
+                    recipe=FAST if fast else Recipe(),
+                    threads=settings.threads,
+                    clock=lambda: datetime.now(UTC),
+                    holder=holder_name(gethostname()),
+                    say=say,
+                    lists=not no_lists,
+                ),
+                day,
+            )
+    finally:
+        store.dispose()
+    night, said = worked.night, dict(worked.said)
     if as_json:
         typer.echo(json.dumps(said, ensure_ascii=False))
     else:
@@ -58,25 +75,22 @@ def nightly(
         raise GateRefused("the gate refused: " + "; ".join(night.decision.reasons))
 
 
-def record(night: "Night", home: Path, *, now: datetime) -> dict[str, Any]:
-    """Publish what the night made, and point at it if it passed and nothing newer serves."""
-    from matcher.registry import champion, promote, publish
-    from training.figures import plain
+def _require_listings(settings: Settings, day: date) -> None:
+    """Refuse a store that has nothing to learn from, before the lease is taken."""
+    from features.store.db import read_rows, reading
+    from features.units import microseconds
 
-    manifest = publish(home, night.provenance, night.files)
-    serving = champion(home)
-    if night.decision.passed and (serving is None or serving.as_of <= manifest.as_of):
-        promote(home, manifest.version, at=now)
-    serving = champion(home)
-    return {
-        "version": manifest.version,
-        "passed": night.decision.passed,
-        "reasons": list(night.decision.reasons),
-        "serving": serving.version if serving is not None else f"source:{night.best_source['goods']}",
-        "best_source": dict(night.best_source),
-        "judged": manifest.metrics.get("judged"),
-        "outcome": plain(night.report.get("outcome")),
-    }
+    store = open_known_store(settings)
+    try:
+        with reading(store) as session:
+            sql = "SELECT 1 FROM listings WHERE known_at < :cut LIMIT 1"
+            rows = read_rows(session, sql, {"cut": microseconds(midnight(day))})
+    finally:
+        store.dispose()
+    if not rows:
+        raise WrongInput(
+            f"the store {store_name(settings)} knows no listing from before {day}; `matcher ingest` brings them"
+        )
 
 
 def print_night(night: "Night", said: dict[str, Any], console: Console | None = None) -> None:

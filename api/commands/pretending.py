@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from api.commands.accounts import counts_table, print_account
 from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
-from api.commands.nightly import print_night, record
+from api.commands.nightly import print_night
 from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
 from api.commands.printing import print_list
 from api.commands.progress import step_bar
@@ -45,6 +45,7 @@ from matcher.verdict import Status
 from matcher.verdict_book import Both
 from training.nightly import run_night
 from training.recipe import FAST
+from training.shift import record
 
 _OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from features.errors import Fault
 from features.store.db import writing
+from features.store.propensities import keep_draws
 from features.store.written import COLUMNS, Event, Segment, line_of, stored_events, take
 from features.units import microseconds
 
@@ -135,8 +136,6 @@ class Journal:
         with self._changed:
             events = [event for segment in reversed(self._segments) for event in segment.posted.values()]
         return [event for event in {event.event_id: event for event in events}.values() if is_wanted(event)]
-
-    waiting_that = waiting_where
 
     def drain(self, store: Engine) -> int:
         """Move what is on disk into the store; the number of rows that are new there.
@@ -289,7 +288,9 @@ def _insert(events: list[Event], store: Engine, refused: list[bytes]) -> int:
                 | dict.fromkeys(("at", "known_at"), microseconds(event.at))
                 for event in events
             ]
-            return session.connection().execute(_INSERT, rows).rowcount
+            n_new = session.connection().execute(_INSERT, rows).rowcount
+            keep_draws(session, events)
+            return n_new
     except _NOT_A_ROW as error:
         if len(events) == 1:
             _LOG.warning("journal: the store does not take event %r: %s", events[0].event_id, error)

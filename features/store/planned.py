@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from features.errors import WrongInput
+from features.errors import PlannedRowRefused, WrongInput
 from features.store.dossier import Offer, Promotion
 from features.store.intake.checked import read_cells
 from features.store.intake.json_lines import read_objects
+from features.store.intake.rejects import Fault
 from features.store.plans import PlanRow, ids_of
 from features.store.tables import TABLES
 from features.store.types import Instants
@@ -102,11 +103,16 @@ def _read(table: str, rows: Iterable[Mapping[str, Any]], where: str) -> list[dic
     declared = TABLES[table]
     chunk = read_objects(declared, numbered, where)
     for number, fault in chunk.unreadable:
-        raise WrongInput(f"{where}: {table} {number}: {fault.column or 'row'}: {fault.sentence}")
+        raise _refused(f"{where}: {table} {number}: {fault.column or 'row'}", table, number - 1, fault)
     cells, findings = read_cells(declared, chunk)
     for place, fault in findings.faults.items():
-        raise WrongInput(f"{where}: {table} {place + 1}: {fault.column} {fault.value}: {fault.sentence}")
+        raise _refused(f"{where}: {table} {place + 1}: {fault.column} {fault.value}", table, place, fault)
     return [dict.fromkeys(declared.columns) | row for row in cells.to_dicts()]
+
+
+def _refused(place: str, table: str, index: int, fault: Fault) -> PlannedRowRefused:
+    sentence = f"{place}: {fault.sentence}"
+    return PlannedRowRefused(sentence, table=table, index=index, column=fault.column, code=fault.code)
 
 
 def _plan(row: Mapping[str, Any], at_us: Instants, at: datetime) -> PlanRow:

@@ -67,17 +67,10 @@ class KeptPolicy(SQLModel, table=True):
 
 def retract(session: Session, table: str, key: str, *, reason: str, source: str, at: datetime) -> datetime:
     """Write a retraction; the instant from which it holds, which is an older one's where there is one already."""
-    if table not in RETRACTABLE:
-        raise WrongInput(f"rows of {table!r} cannot be retracted; those of {', '.join(RETRACTABLE)} can")
     if not reason.strip():
         raise WrongInput("a retraction needs a reason")
-    key = _known_key(session, table, key)
-    earlier = session.exec(
-        select(Retraction)
-        .where(Retraction.table_name == table, Retraction.row_key == key)
-        .order_by(col(Retraction.retracted_at))
-        .limit(1)
-    ).first()
+    key, _ = find_observation(session, table, key)
+    earlier = retraction_of(session, table, key)
     if earlier is not None:
         return earlier.retracted_at
     assert microseconds(at) > microseconds(DAWN)
@@ -87,23 +80,41 @@ def retract(session: Session, table: str, key: str, *, reason: str, source: str,
     return at
 
 
-def enrolment_key(brand_id: str, programme_id: str, valid_from: datetime) -> str:
-    """As retractions name an enrolment."""
-    return f"{brand_id}:{programme_id}:{valid_from.astimezone(UTC).isoformat()}"
-
-
-def _known_key(session: Session, table: str, key: str) -> str:
-    """The key as it is kept; UnknownId where no row has it."""
+def find_observation(session: Session, table: str, key: str) -> tuple[str, SQLModel]:
+    """The key as retractions keep it, and the row; WrongInput for another table, UnknownId where no row has the key."""
+    if table not in RETRACTABLE:
+        raise WrongInput(f"rows of {table!r} cannot be retracted; those of {', '.join(RETRACTABLE)} can")
     if table != "enrolments":
-        if session.get(TABLES[table].model, key) is not None:
-            return key
+        found = session.get(TABLES[table].model, key)
+        if found is not None:
+            return key, found
     else:
         for row in session.exec(select(Enrolment)):
             begins = f"{row.brand_id}:{row.programme_id}:"
             if key.startswith(begins) and _is_instant(key.removeprefix(begins), row.valid_from):
-                return enrolment_key(row.brand_id, row.programme_id, row.valid_from)
+                return enrolment_key(row.brand_id, row.programme_id, row.valid_from), row
         key += " (brand_id:programme_id:valid_from)"
     raise UnknownId(f"{table} holds no row {key!r}")
+
+
+def retraction_of(session: Session, table: str, key: str) -> Retraction | None:
+    """The first retraction of an observation, which is the one that counts."""
+    return session.exec(
+        select(Retraction)
+        .where(Retraction.table_name == table, Retraction.row_key == key)
+        .order_by(col(Retraction.retracted_at))
+        .limit(1)
+    ).first()
+
+
+def last_retractions(session: Session, most: int) -> list[Retraction]:
+    """What was taken back last."""
+    return list(session.exec(select(Retraction).order_by(col(Retraction.retracted_at).desc()).limit(most)))
+
+
+def enrolment_key(brand_id: str, programme_id: str, valid_from: datetime) -> str:
+    """As retractions name an enrolment."""
+    return f"{brand_id}:{programme_id}:{valid_from.astimezone(UTC).isoformat()}"
 
 
 def _is_instant(text: str, instant: datetime) -> bool:

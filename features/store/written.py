@@ -22,6 +22,7 @@ from sqlmodel import Session
 
 from features.errors import Fault
 from features.store.db import read_rows_of
+from features.store.propensities import Draw
 from features.units import from_microseconds, microseconds
 
 _LOG: Final = logging.getLogger("features")
@@ -41,12 +42,14 @@ class Event:
     kind: str
     position: int | None
     source: str
+    draw: Draw | None = None
+    """How a place that was shown got its pairing, where places of the page were drawn; kept beside the row."""
 
     def __post_init__(self) -> None:
         microseconds(self.at)
 
 
-COLUMNS: Final = tuple(field.name for field in fields(Event))
+COLUMNS: Final = tuple(field.name for field in fields(Event) if field.name != "draw")
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM feedback WHERE event_id IN (:ids)"  # noqa: S608 - names of our own
 
 
@@ -68,6 +71,8 @@ _ENCODE: Final = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
 def line_of(event: Event, *, noted: bool) -> bytes:
     """The event as it is written down; `noted`: nobody waits for it, and nobody asks for it before it is stored."""
     values = {name: getattr(event, name) for name in COLUMNS}
+    if event.draw is not None:
+        values["draw"] = event.draw.as_json()
     content = _ENCODE(values | {"at": microseconds(event.at), "noted": noted}).encode()
     return b"%08x %s\n" % (crc32(content), content)
 
@@ -80,7 +85,8 @@ def event_of(line: bytes) -> tuple[Event, bool] | None:
     try:
         values = json.loads(content)
         noted = bool(values.pop("noted"))
-        return Event(**values | {"at": from_microseconds(values["at"])}), noted
+        draw = Draw.from_json(values.pop("draw")) if "draw" in values else None
+        return Event(**values | {"at": from_microseconds(values["at"])}, draw=draw), noted
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
 

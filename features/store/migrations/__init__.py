@@ -20,6 +20,8 @@ from sqlmodel import SQLModel
 from features.errors import Fault, StoreBusy, StoreMismatch
 from features.store import access as access
 from features.store import forgetting as forgetting
+from features.store import nights as nights
+from features.store import propensities as propensities
 from features.store import records as records
 from features.store import tables as tables
 from features.store.db import is_a_wait, reading

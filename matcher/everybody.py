@@ -1,7 +1,7 @@
-"""Where do the lists of everybody go? Into a CSV or Parquet file, a batch at a time, whole or not at all."""
+"""How do the lists of everybody get into a file? CSV or Parquet, a batch at a time, whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -9,21 +9,29 @@ from typing import Self
 import polars as pl
 import pyarrow.parquet
 
-from api.commands.progress import tracked
 from features.errors import WrongInput
 from matcher.engine import Engine
 from matcher.pairing import Chosen
 from matcher.request import ListRequest
 
 _LISTS_A_WRITE = 512
+_Lists = Iterator[tuple[int, Chosen]]
+Watch = Callable[[_Lists, int], Iterable[tuple[int, Chosen]]]
+"""Passes lists on and tells somebody how many of how many there were."""
 
 
-def write_lists(engine: Engine, request: ListRequest, out: Path, *, threads: int) -> tuple[int, int]:
+def _unwatched(lists: _Lists, _n_lists: int) -> _Lists:
+    return lists
+
+
+def write_lists(
+    engine: Engine, request: ListRequest, out: Path, *, threads: int, watch: Watch = _unwatched
+) -> tuple[int, int]:
     """Write `owner, rank, other, score` for everybody; (lists, rows). The file appears when it is complete."""
     owners = engine.owners(request)
     n_rows = 0
     with sink(out) as file:
-        for frame in _frames(engine, request, owners, threads):
+        for frame in _frames(engine, request, owners, threads, watch):
             file.write(frame)
             n_rows += len(frame)
     return len(owners), n_rows
@@ -41,10 +49,12 @@ def sink(out: Path) -> Iterator["Sink"]:
         aside.unlink(missing_ok=True)
 
 
-def _frames(engine: Engine, request: ListRequest, owners: list[int], threads: int) -> Iterator[pl.DataFrame]:
+def _frames(
+    engine: Engine, request: ListRequest, owners: list[int], threads: int, watch: Watch
+) -> Iterator[pl.DataFrame]:
     held: list[tuple[int, Chosen]] = []
     lists = engine.choose_all(request, owners, threads=threads)
-    for one in tracked(lists, f"{request.side} lists", total=len(owners)):
+    for one in watch(lists, len(owners)):
         held.append(one)
         if len(held) == _LISTS_A_WRITE:
             yield _frame(engine, request, held)

@@ -1,0 +1,248 @@
+"""What does a route ask for? Who calls and whether they may, the engine of now, the language, a moment of the store."""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from datetime import datetime
+from json import JSONDecoder
+from typing import Annotated, Any, Final, NoReturn
+
+from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic_core import to_json
+from sqlmodel import Session
+
+from api.access import BOUND, Access, Caller, access_of
+from api.loading import Served
+from api.problems import KINDS, MEDIA_TYPE, Language, Problem, read_language
+from api.schemas.types import ProblemDocument
+from api.security import RETRY_SECONDS, Denial, admit
+from api.serving import Serving
+from features.store.db import read_rows, reading
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="A key: `matcher keys create` makes one.")
+_ALWAYS: Final = (
+    "unauthenticated",
+    "forbidden",
+    "method_not_allowed",
+    "timeout",
+    "too_many_requests",
+    "not_ready",
+)
+
+
+# What only hands something on is async: FastAPI would send a plain function to another thread.
+
+
+async def get_serving(request: Request) -> Serving:
+    """What all requests share."""
+    serving: Serving = request.app.state.serving
+    return serving
+
+
+async def get_served(serving: "ServingNow") -> Served:
+    """The engine of now; one request keeps to the one it began with."""
+    served = serving.current
+    if served is None:
+        raise Problem("not_ready", headers={"Retry-After": "5"})
+    return served
+
+
+async def get_language(request: Request) -> Language:
+    """Of the answer's words."""
+    return read_language(request.headers.get("accept-language"))
+
+
+async def get_caller(request: Request) -> Caller:
+    """Who calls, as the guard has found."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def get_now(serving: "ServingNow") -> datetime:
+    """The instant of the request."""
+    return serving.clock()
+
+
+def get_session(serving: "ServingNow") -> Iterator[Session]:
+    """One moment of the store, for what has to be read live."""
+    with reading(serving.store) as session:
+        yield session
+
+
+ServingNow = Annotated[Serving, Depends(get_serving)]
+ServedNow = Annotated[Served, Depends(get_served)]
+Speaking = Annotated[Language, Depends(get_language)]
+Calling = Annotated[Caller, Depends(get_caller)]
+Now = Annotated[datetime, Depends(get_now)]
+Reading = Annotated[Session, Depends(get_session)]
+
+
+class Guard:
+    """Lets in who holds a key of the right role, and shows everybody else's things to nobody.
+
+    `GuardedRoute` asks it before a byte of the body is read; as a dependency it tells OpenAPI of the key, and holds
+    the door on a route that is none.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    async def __call__(
+        self, request: Request, _bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> None:
+        """Nobody comes by here whom `admit` has not let in."""
+        if getattr(request.state, "caller", None) is None:
+            raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+
+    def admit(self, request: Request, key: str | None) -> None:
+        """Find the caller, or raise the problem: 401, 429, 403, then 404 for what is not theirs."""
+        serving: Serving = request.app.state.serving
+        address = request.client.host if request.client is not None else "unknown"
+        caller = authenticate(serving, key, address)
+        request.state.caller = caller
+        if caller.role not in self.access.roles:
+            raise Problem("forbidden")
+        if not owns(serving, caller, self.access, request.path_params):
+            raise Problem("not_found")
+
+
+class GuardedRoute(APIRoute):
+    """A route that knows who calls before it reads what they send, and reads JSON strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own, behind the guard."""
+        handle = super().get_route_handler()
+        access = access_of(self.openapi_extra)
+        guard = None if access is None or access.is_public else Guard(access)
+        is_json = self.body_field is not None
+
+        async def answer(request: Request) -> Response:
+            if access is None:
+                raise Problem("forbidden")  # who declares nothing serves nobody
+            if guard is not None:
+                bearer = await _BEARER(request)
+                key = None if bearer is None else bearer.credentials
+                await run_in_threadpool(guard.admit, request, key)
+            if is_json and media_type(request) != "application/json":
+                raise Problem("unsupported_media_type")
+            return await handle(StrictRequest(request.scope, request.receive) if is_json else request)
+
+        return answer
+
+
+class StrictRequest(Request):
+    """A request whose JSON is UTF-8, names nothing twice, and holds no NaN; FastAPI's own reading lets these by."""
+
+    async def json(self) -> Any:
+        """The body; a ValueError, or a RecursionError of what is nested too deeply, is answered as 400."""
+        return _STRICT.decode((await self.body()).decode())
+
+
+def media_type(request: Request) -> str:
+    """Of the body, as its sender names it; JSON where they name none."""
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
+    return found
+
+
+def _no_number(_word: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no numbers")
+
+
+_STRICT: Final = JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once)
+
+
+def authenticate(serving: Serving, key: str | None, address: str) -> Caller:
+    """Whose key it is; 401 without a valid one, 429 for who tries too many or asks too often."""
+    if key is None:
+        raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+    caller = admit(serving.keys, serving.attempts, key=key, address=address)
+    if caller is Denial.TOO_MANY_ATTEMPTS:
+        raise Problem("too_many_requests", headers={"Retry-After": str(RETRY_SECONDS)})
+    if isinstance(caller, Denial):
+        raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+    wait_seconds = serving.limits.wait(caller.account)
+    if wait_seconds is not None:
+        raise Problem("too_many_requests", headers={"Retry-After": str(wait_seconds)})
+    return caller
+
+
+def owns(serving: Serving, caller: Caller, access: Access, path: Mapping[str, Any]) -> bool:
+    """Is what the path names the caller's own? Operators and jobs may see all; what is not there is nobody's."""
+    if caller.role not in BOUND[access.own] or access.own == "row":
+        return True
+    if caller.role == "anchor":
+        return path.get("anchor_id") == caller.subject
+    if access.own == "brand":
+        return path.get("brand_id") == caller.subject
+    sku_id = path.get("sku_id")
+    return isinstance(sku_id, str) and brand_of(serving, sku_id) == caller.subject
+
+
+def brand_of(serving: Serving, sku_id: str) -> str | None:
+    """Whose SKU it is now: by the snapshot, and for one that it does not know by the store."""
+    served = serving.current
+    found = None if served is None else served.brand_of(sku_id)
+    if found is not None or len(sku_id) > _LONGEST_ID:
+        return found
+    with reading(serving.store) as session:
+        rows = read_rows(
+            session,
+            "SELECT brand_id FROM skus WHERE sku_id = :sku ORDER BY known_at DESC LIMIT 1",
+            {"sku": sku_id},
+        )
+    return str(rows[0][0]) if rows else None
+
+
+_LONGEST_ID: Final = 64
+
+
+def guarded(declared: Mapping[str, Any], *codes: str) -> dict[str, Any]:
+    """What a route says of itself: who may (`declare`), which problems it answers with; and its guard."""
+    access = access_of(declared)
+    assert access is not None
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys((*_ALWAYS, *codes)):
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    return {
+        "dependencies": [Depends(Guard(access))],
+        "openapi_extra": dict(declared),
+        "responses": {
+            status: {
+                "description": ", ".join(f"`{code}`: {KINDS[code].en}" for code in codes_of),
+                "headers": {
+                    name: {"schema": {"type": "string"}, "required": True, "description": why}
+                    for name, why in _HEADERS.get(status, {}).items()
+                },
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                        "example": Problem(codes_of[0]).document("en", "r_0123456789abcdef01234567"),
+                    }
+                },
+            }
+            for status, codes_of in sorted(by_status.items())
+        },
+    }
+
+
+_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    405: {"Allow": "The methods that there are."},
+    429: {"Retry-After": "Seconds to wait."},
+    503: {"Retry-After": "Seconds to wait."},
+}
+
+
+def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A document as JSON, written once, without a model in between."""
+    return Response(to_json(document), status, dict(headers or {}), "application/json")
+
+
+PROBLEM_SCHEMA: Final = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -1,0 +1,103 @@
+"""What may an id, a text, an amount, a rate or an instant be over HTTP? Bounded, typed, and the same on every route."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from features.store.columns import ID_PATTERN
+
+BIGGEST: Final = 2**63 - 1
+_OBJECTIVES = Literal["balanced", "fit", "gmv", "commission"]
+
+
+def _is_text(value: str) -> str:
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("text holds no NUL and no lone surrogate")
+    return value
+
+
+def _is_no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")  # noqa: TRY004 - pydantic takes ValueErrors
+    return value
+
+
+def _is_of_our_time(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError("an instant lies between 1971 and 2199")
+    return value
+
+
+_FIRST_YEAR: Final = 1971
+_LAST_YEAR: Final = 2199
+
+Id = Annotated[
+    str,
+    StringConstraints(pattern=ID_PATTERN.replace("$", r"$"), max_length=64),
+    Field(description="1 to 64 letters, digits and . _ : -", examples=["S00462"]),
+]
+Text = Annotated[str, StringConstraints(max_length=400, min_length=1), AfterValidator(_is_text)]
+Note = Annotated[str, StringConstraints(max_length=4_000), AfterValidator(_is_text)]
+Fen = Annotated[
+    int,
+    BeforeValidator(_is_no_flag),
+    Field(ge=0, le=BIGGEST, description="Money in whole fen; 100 fen are 1 yuan."),
+]
+Ppm = Annotated[
+    int,
+    BeforeValidator(_is_no_flag),
+    Field(ge=0, le=1_000_000, description="A rate in parts per million; 10 000 ppm are 1 %."),
+]
+Instant = Annotated[
+    AwareDatetime,
+    AfterValidator(_is_of_our_time),
+    Field(
+        description="ISO 8601 with an offset, of the years 1971 to 2199.",
+        examples=["2026-11-11T20:00:00+08:00"],
+    ),
+]
+Objective = Annotated[
+    _OBJECTIVES,
+    Field(
+        description="What best first means: likely taken up (fit), bringing (gmv), bringing the anchor (commission), both (balanced)."
+    ),
+]
+Tier = Literal["head", "waist", "tail"]
+SupplyType = Literal["source", "brand"]
+
+
+class Shape(BaseModel):
+    """What we send."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+
+class Asked(BaseModel):
+    """What we are sent: an unknown name is an error, and nothing is taken for something else."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, strict=True, frozen=True)
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457: what went wrong."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    type: str
+    title: str
+    status: int
+    code: str
+    """Stable: programs decide by it."""
+    request_id: str
+    detail: str | None = None
+    errors: list[dict[str, object]] | None = None
+    """The places that are wrong; what was found there is never echoed."""

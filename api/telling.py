@@ -1,0 +1,142 @@
+"""How does a page of a list reach its reader, over HTTP or in a browser? Asked for, turned, and written down as shown."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from api.access import Caller, Role
+from api.answers import Answered, answer_list
+from api.cursors import make_cursor, read_cursor
+from api.loading import Served
+from api.problems import Language, Problem
+from api.schemas.lists import ListQuery
+from api.serving import Serving
+from features.errors import WrongInput
+from features.store.journal import Event
+from features.units import Ppm, parse_rate, parse_yuan
+from matcher.candidates.union import Side
+from matcher.request import Filters, Hidden, ListRequest
+
+GOODS_A_PAGE: Final = 50
+ANCHORS_A_PAGE: Final = 20
+_DEEPEST: Final = 5_000
+_READERS: Final[Mapping[Side, Role]] = {"goods": "anchor", "shortlist": "brand"}
+"""To whom drawn places are shown: who else looks at a list sees it as it is, and teaches nothing."""
+
+
+def list_request(side: Side, owner: int, query: ListQuery, hidden: Hidden) -> ListRequest:
+    """As the engine is asked: prices and rates read exactly."""
+    filters = Filters(
+        category=query.category.strip("/") if query.category is not None else None,
+        min_price_fen=None if query.min_price is None else parse_yuan(query.min_price),
+        max_price_fen=None if query.max_price is None else parse_yuan(query.max_price),
+        min_rate_ppm=None if query.min_rate is None else Ppm(parse_rate(query.min_rate, "percent")),
+        supply_type=query.supply_type,
+        tier=query.tier,
+    )
+    if None not in (low := filters.min_price_fen, high := filters.max_price_fen) and low > high:  # type: ignore[operator]
+        raise Problem("invalid", en="min_price is above max_price", zh="min_price 高于 max_price")
+    size = query.limit or (GOODS_A_PAGE if side == "goods" else ANCHORS_A_PAGE)
+    return ListRequest(
+        side, owner, size, query.objective, query.new_only, query.explain, filters, hidden=hidden
+    )
+
+
+def turn_to(
+    serving: Serving,
+    served: Served,
+    asked: ListRequest,
+    query: ListQuery,
+    *,
+    path: str,
+    caller: Caller,
+    language: Language,
+    now: datetime,
+    note: Mapping[str, Any] | None = None,
+) -> Answered:
+    """One page of a list; a cursor is good for the very filters, caller and market that it was made in.
+
+    `note` goes along in the cursor, for the door that turns the page: `position_of` reads it. Where the policy draws
+    places, all pages of a list are dealt with the seed of the first.
+    """
+    market = _market(served)
+    if query.cursor is not None:
+        position = position_of(serving, query, path=path, caller=caller)
+        if position["market"] != market:
+            raise Problem("cursor_expired")
+        asked = replace(asked, skip=int(position["skip"]), seed=position.get("seed"))
+    elif served.engine.world.policy.lists.explore_slots and caller.role == _READERS[asked.side]:
+        asked = replace(asked, seed=secrets.randbits(48))
+    with serving.metrics.stage_seconds.labels("answer").time():
+        answered = _answer(served, asked, language, now)
+    skip = asked.skip + asked.size
+    if not answered.is_last and skip < _DEEPEST:
+        answered.document["next_cursor"] = make_cursor(
+            serving.secret,
+            account=caller.account,
+            what=_what(query, path),
+            position={**(note or {}), "skip": skip, "market": market, **_seed(asked)},
+        )
+    return answered
+
+
+def _answer(served: Served, asked: ListRequest, language: Language, now: datetime) -> Answered:
+    try:
+        return answer_list(served, asked, language=language, now=now)
+    except WrongInput as error:  # the engine's sentence quotes what was asked for
+        tops = ", ".join(served.engine.world.snapshot.shelf.tops.head(12).to_list())
+        raise Problem(
+            "invalid",
+            en=f"no SKU on the shelf is in that category; the shelf has {tops}",
+            zh=f"货架上没有该类目的商品；现有类目：{tops}",
+        ) from error
+
+
+def position_of(serving: Serving, query: ListQuery, *, path: str, caller: Caller) -> Mapping[str, Any]:
+    """What the query's cursor says; nothing where it has none. Problem `bad_cursor` where it is not this list's."""
+    if query.cursor is None:
+        return {}
+    return read_cursor(serving.secret, query.cursor, account=caller.account, what=_what(query, path))
+
+
+def tell(
+    serving: Serving, answered: Answered, caller: Caller, request_id: str, now: datetime, *, offset: int = 0
+) -> dict[str, Any]:
+    """The document under its request's id; that it was shown is written down beside the request, not in it."""
+    answered.document["request_id"] = request_id
+    serving.journal.note(
+        [
+            Event(
+                event_id=f"{request_id}.{offset + line['rank']}",
+                request_id=request_id,
+                at=now,
+                anchor_id=line["anchor_id"],
+                sku_id=line["sku_id"],
+                kind="shown",
+                position=line["rank"],
+                source=caller.name,
+                draw=answered.draws.get(line["rank"]),
+            )
+            for line in answered.document["items"]
+        ]
+    )
+    serving.remember(answered.verdicts)
+    for rule, n in answered.left_out.items():
+        serving.metrics.left_out.labels(rule).inc(n)
+    return answered.document
+
+
+def _seed(asked: ListRequest) -> dict[str, Any]:
+    return {} if asked.seed is None else {"seed": asked.seed}
+
+
+def _what(query: ListQuery, path: str) -> dict[str, Any]:
+    """Which list it is: where it is asked for, and how it is narrowed."""
+    asked = query.model_dump(mode="json", exclude={"cursor", "explain"}, exclude_none=True)
+    return {"path": path, **asked}
+
+
+def _market(served: Served) -> str:
+    return f"{served.engine.version}@{served.snapshot_at.isoformat()}"

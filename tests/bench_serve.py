@@ -1,0 +1,248 @@
+"""What does HTTP add to a list? One worker over 100 000 SKUs, beside the same in process and FastAPI's own floor.
+
+Its capacity, then how long an answer takes at a quarter, at half and at three quarters of it, all in one run.
+
+The server is a process of its own; the load comes from here, over kept connections, with arrivals that wait for nobody
+(open loop). FENXIAO_BENCH_SKUS names another size, FENXIAO_BENCH_SECONDS how long each load goes on.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+import pytest
+
+SECONDS = float(os.environ.get("FENXIAO_BENCH_SECONDS", "15"))
+N_SKUS = int(os.environ.get("FENXIAO_BENCH_SKUS", "100000"))
+N_ANCHORS = 2_000
+AT_LEAST_OF_IN_PROCESS = 0.7
+MOST_ADDED_MS = 3.0
+
+
+@dataclass(frozen=True)
+class Child:
+    """A server process, and what it measured of itself before it listened."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+    key: str
+    anchors: Sequence[str]
+    engine_ms: float
+    answer_ms: float
+
+    def resident_mib(self) -> float:
+        """What it holds now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> "Iterator[Child]":
+    """The market behind HTTP, in a process of its own."""
+    command = [sys.executable, __file__, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert process.stdout is not None
+        try:
+            yield Child(process, **json.loads(process.stdout.readline()))
+        finally:
+            process.terminate()
+            process.wait(30)
+            process.stdout.close()
+
+
+def test_what_http_adds_to_a_list(child: Child) -> None:
+    paths = [f"/v1/anchors/{anchor}/goods" for anchor in child.anchors]
+    asyncio.run(closed_loop(child, paths, 3.0))  # warm
+    floor = asyncio.run(closed_loop(child, ["/floor"], 4.0))
+    capacity = asyncio.run(closed_loop(child, paths, SECONDS))
+    in_process = 1_000 / child.answer_ms
+    ratio = capacity / in_process
+    print(
+        f"\n{N_SKUS:,} SKUs, lists of 50: in process {child.answer_ms:.1f} ms (the engine alone {child.engine_ms:.1f}), "
+        f"{in_process:.0f} a second; over HTTP {capacity:.0f} a second: ratio {ratio:.2f} (at least "
+        f"{AT_LEAST_OF_IN_PROCESS:.2f}); FastAPI's floor {floor:.0f} a second"
+    )
+    added = []
+    for part in (0.25, 0.5, 0.75):
+        took_ms = asyncio.run(open_loop(child, paths, capacity * part, SECONDS))
+        p50, p99 = np.percentile(took_ms, [50, 99])
+        added.append(p50 - child.answer_ms)
+        print(
+            f"at {part:.0%} of it ({capacity * part:.0f} a second): p50 {p50:.1f} ms, p99 {p99:.1f} ms, n {len(took_ms)}"
+        )
+    print(f"at a quarter HTTP adds {added[0]:.1f} ms to the median (at most {MOST_ADDED_MS:.0f})")
+    assert ratio >= AT_LEAST_OF_IN_PROCESS
+    assert added[0] <= MOST_ADDED_MS
+
+
+async def closed_loop(
+    child: Child, paths: Sequence[str], seconds: float | None, *, n_requests: int = 0, n_connections: int = 4
+) -> float:
+    """Answers a second where each of a few clients asks again as soon as it is answered."""
+    began = perf_counter()
+    done = 0
+
+    async def client(number: int) -> None:
+        nonlocal done
+        connection = await Connection.open(child)
+        k = number
+        while (done < n_requests) if seconds is None else (perf_counter() - began < seconds):
+            await connection.get(paths[k % len(paths)])
+            k += n_connections
+            done += 1
+        connection.close()
+
+    await asyncio.gather(*(client(n) for n in range(n_connections)))
+    return done / (perf_counter() - began)
+
+
+async def open_loop(child: Child, paths: Sequence[str], a_second: float, seconds: float) -> list[float]:
+    """Milliseconds from when each request was due, whether or not the ones before it were answered."""
+    rng = np.random.default_rng(5)
+    due = np.cumsum(rng.exponential(1 / a_second, int(a_second * seconds)))
+    free: list[Connection] = [await Connection.open(child) for _ in range(4)]
+    took_ms: list[float] = []
+    began = perf_counter()
+
+    async def ask(path: str, at: float) -> None:
+        connection = free.pop() if free else await Connection.open(child)
+        await connection.get(path)
+        took_ms.append(1_000 * (perf_counter() - began - at))
+        free.append(connection)
+
+    asked = []
+    for k, at in enumerate(due):
+        await asyncio.sleep(max(0.0, at - (perf_counter() - began)))
+        asked.append(asyncio.create_task(ask(paths[k % len(paths)], float(at))))
+    await asyncio.gather(*asked)
+    for connection in free:
+        connection.close()
+    return took_ms
+
+
+class Connection:
+    """A kept HTTP/1.1 connection that costs next to nothing: a client library would be the larger half of a floor."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str) -> None:
+        self._reader, self._writer, self._key = reader, writer, key
+
+    @classmethod
+    async def open(cls, child: Child) -> "Connection":
+        reader, writer = await asyncio.open_connection("127.0.0.1", child.port)
+        return cls(reader, writer, child.key)
+
+    async def get(self, path: str) -> bytes:
+        self._writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}\r\n\r\n".encode()
+        )
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        body = await self._reader.readexactly(length)
+        assert head.startswith(b"HTTP/1.1 200"), body
+        return body
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def serve_large_market(folder: Path) -> None:
+    """The other process: a market in memory, behind the application as it is."""
+    import uvicorn
+    from fastapi import Response
+    from pydantic_core import to_json
+
+    from api.answers import answer_list
+    from api.app import make_app
+    from api.loading import Served, last_stats, past_sales
+    from api.logs import set_up_logs
+    from api.protocol import TimelyProtocol
+    from api.security import create_key
+    from bench_list import list_model
+    from features.settings import Settings
+    from features.snapshot import take_snapshot
+    from features.store.db import writing
+    from features.store.dossier import Calendar
+    from large_market import large_facts
+    from matcher.engine import build_engine
+    from matcher.policy import Policy
+    from matcher.request import ListRequest
+    from matcher.verdict_book import VerdictBook
+    from matcher.world import build_world
+
+    facts = large_facts(N_SKUS, n_anchors=N_ANCHORS)
+    world = build_world(take_snapshot(facts), Policy())
+    best = {"goods": "neighbours", "shortlist": "audience"}
+    engine = build_engine(world, list_model(world), best, VerdictBook({}, Calendar([]), Policy()))
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'bench.db'}", home=folder, requests_a_minute=10**9, log_json=True
+    )
+    set_up_logs(settings)
+    app = make_app(settings, clock=lambda: datetime.now(UTC))
+    serving = app.state.serving
+    served = Served(engine, datetime.now(UTC), {}, past_sales(world), last_stats(facts))
+    serving._look = lambda: None  # the market is not in the store
+    serving.swap(served, None)
+    with writing(serving.store) as session:
+        now = datetime.now(UTC)
+        _, key = create_key(session, role="operator", subject=None, note=None, expires_at=None, now=now)
+
+    @app.get("/floor")
+    def floor() -> Response:
+        return Response(b'{"items": []}', media_type="application/json")
+
+    owners = np.random.default_rng(3).integers(0, N_ANCHORS, 200)
+    requests = [ListRequest("goods", int(owner), size=50) for owner in owners]
+    engine_s, answer_s = [], []
+    for request in requests:
+        began = perf_counter()
+        engine.answer(request)
+        engine_s.append(perf_counter() - began)
+        began = perf_counter()
+        to_json(answer_list(served, request, language="en", now=now).document)
+        answer_s.append(perf_counter() - began)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        http=TimelyProtocol,
+        ws="none",
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    threading.Thread(target=_tell, args=(server, key, world, owners, engine_s, answer_s), daemon=True).start()
+    server.run()
+
+
+def _tell(
+    server: Any, key: str, world: Any, owners: Any, engine_s: list[float], answer_s: list[float]
+) -> None:
+    while not server.started:
+        sleep(0.05)
+    said = {
+        "port": server.servers[0].sockets[0].getsockname()[1],
+        "key": key,
+        "anchors": [world.snapshot.roster.ids[int(owner)] for owner in owners],
+        "engine_ms": 1_000 * float(np.mean(engine_s)),
+        "answer_ms": 1_000 * float(np.mean(answer_s)),
+    }
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve_large_market(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp()))
