@@ -22,6 +22,7 @@ from features.store.intake.rejects import Code
 from features.store.planned import Planned, read_planned
 from features.store.plans import PlanRow
 from features.store.tables import TABLES
+from matcher.candidates.union import Side
 from matcher.rates import FOR_ANYBODY, RateAnswer
 from matcher.request import ListRequest
 from matcher.whatif import with_planned
@@ -57,31 +58,39 @@ def pairing_document(
         "sku_id": sku_id,
         **provenance(served, "shortlist" if role == "brand" else "goods"),
         "rate_ppm": rate_ppm if rate_ppm >= 0 else None,
-        "expected": _expected(served, anchor, sku),
+        "expected": _expected(served, anchor, sku, "shortlist" if role == "brand" else "goods"),
         "verdicts": verdict_lines(engine.verdicts.of(sku_id, now) if engine.verdicts else None, language),
         "goods": _fate(goods, is_private=role == "brand"),
         "shortlist": _fate(shortlist, is_private=role == "anchor"),
     }
 
 
-def _expected(served: Served, anchor: int, sku: int) -> dict[str, Any] | None:
-    """What the anchor's own list would say of the SKU, were it on it."""
+def _expected(served: Served, anchor: int, sku: int, side: Side) -> dict[str, Any] | None:
+    """What the reader's own list would say of the pairing, were it on it.
+
+    Never the other side's: what a source brings an anchor depends on what all other brands keep from them.
+    """
     engine = served.engine
     if engine.model is None:
         return None
-    found = engine.world.described("goods", anchor, np.array([sku], np.int32))
-    matrix = engine.world.matrix("goods", anchor, found)
-    rate_ppm = engine.world.rates.at(np.array([anchor], np.int32), found.rows)
-    return expected_line(engine.model.outcome.expect(matrix, engine.unit_gmv_fen[found.rows], rate_ppm))
+    owner, other = (anchor, sku) if side == "goods" else (sku, anchor)
+    found = engine.world.described(side, owner, np.array([other], np.int32))
+    matrix = engine.world.matrix(side, owner, found)
+    skus = np.array([sku], np.int32)
+    rate_ppm = engine.world.rates.at(np.array([anchor], np.int32), skus)
+    return expected_line(engine.model.outcome.expect(matrix, engine.unit_gmv_fen[skus], rate_ppm))
 
 
 def _fate(fate: Fate, *, is_private: bool) -> dict[str, Any]:
-    """As `matcher why` has it; of the other side's list the place alone, not who stands around it, nor why."""
+    """As `matcher why` has it; of the other side's list whether it is on it, or the rule that keeps it off.
+
+    Its place there would tell of third parties: a brand's exclusive plan moves every other SKU up by one.
+    """
     return {
         "status": fate.status,
-        "rank": fate.rank,
+        "rank": None if is_private else fate.rank,
         "score": None if is_private else fate.score,
-        "considered": fate.considered,
+        "considered": None if is_private else fate.considered,
         "brought_by": [] if is_private else list(fate.brought_by),
         "above": [] if is_private else list(fate.above),
         "reasons": []

@@ -153,7 +153,7 @@ class FeedPolicy(_Frozen):
     """Listings of the last seven days to those of the usual week of the eight before."""
     least_repeat_share: _AtLeast0 = 0.6
     """Of these the share whose pair was put up before, to the usual share: results under wrong goods show here."""
-    most_silent_days: Annotated[int, Field(ge=0, le=365)] = 1
+    most_silent_days: Annotated[int, Field(ge=0, le=365)] = 2
     """Whole days without a listing that may end the history; more where the eight weeks before had more on end."""
     anchor_stats_max_age_days: Annotated[int, Field(ge=1, le=3_650)] = 28
     """The newest are no older, once there were any."""

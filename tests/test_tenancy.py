@@ -139,9 +139,9 @@ def test_every_operation_declares_who_may_call_it() -> None:
     [None, {}, {"x-access": True}, {"x-access": {"roles": ["brand", "boss"], "own": "sku"}}, {"x-acess": {}}],
     ids=str,
 )
-def test_an_operation_that_declares_nothing_is_found_and_serves_nobody(extra: Any, live: Live) -> None:
+def test_an_operation_that_declares_nothing_is_found_and_serves_nobody(extra: Any, site: Live) -> None:
     app, router = FastAPI(openapi_url=None), APIRouter(route_class=GuardedRoute)
-    app.state.serving = live.app.state.serving
+    app.state.serving = site.app.state.serving
 
     @router.get("/planted", openapi_extra=extra)
     def planted() -> str:
@@ -151,7 +151,7 @@ def test_an_operation_that_declares_nothing_is_found_and_serves_nobody(extra: An
     assert undeclared(list(operations(app.routes))) == ["GET /planted"]
 
     async def ask_for_it() -> httpx.Response:
-        headers = {"Authorization": f"Bearer {live.keys['operator']}"}
+        headers = {"Authorization": f"Bearer {site.keys['operator']}"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://planted") as client:
             return await client.get("/planted", headers=headers)
 

@@ -157,13 +157,14 @@ class SharedShortlists(Shape):
 
 
 class Fate(Shape):
-    """What became of the pairing in one of the two lists."""
+    """What became of the pairing in one of the two lists; of the other side's no more than the status."""
 
     status: str
     """RANKED, NOT_A_CANDIDATE, or the rule that left it out."""
     rank: int | None
     score: float | None
-    considered: int
+    considered: int | None
+    """Candidates that were ranked."""
     brought_by: list[str]
     """Sources that proposed it; empty where they are the other side's."""
     above: list[str]

@@ -37,9 +37,7 @@
   }
 
   function put(form, part, html) {
-    const holder = document.createElement("template");
-    holder.innerHTML = html.trim();
-    const fresh = holder.content.firstElementChild;
+    const fresh = new DOMParser().parseFromString(html, "text/html").body.firstElementChild;
     const shown = part.id.startsWith("card-") && form.action.endsWith("/goods/show") ? removed.get(part.id) : null;
     if (shown) {
       for (const card of shown.others) card.hidden = false;

@@ -139,8 +139,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Number {rank:,} of the {n:,} goods weighed for you.",
     ),
     "anchor.fate.shortlist.RANKED": (
-        "在该单品的主播入围名单中，您排第 {rank:,} 位，共 {n:,} 位主播。",
-        "On its brand's shortlist you are number {rank:,} of {n:,} anchors.",
+        "您在该单品的主播入围名单的候选之中。",
+        "You are among the anchors weighed for its brand's shortlist.",
     ),
     "anchor.fate.shortlist.out": (
         "您目前不在该单品的主播入围名单中。",

@@ -100,7 +100,7 @@ _SHORTLISTS: Final = {
     ),
     "why.refused": ("被规则排除：", "Left out by a rule:"),
     "why.their_list": ("在主播自己的推荐好物中", "On the anchor's own list of goods"),
-    "why.their_place": ("{n} 个候选中排第 {rank}", "no. {rank} of {n}"),
+    "why.their_place": ("在候选之中", "among the candidates"),
     "why.not_there": ("未出现", "not there"),
     "why.which": ("是哪一位？", "Which of these?"),
     "why.nobody": ("没有找到这位主播", "No such anchor"),
