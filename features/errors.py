@@ -6,6 +6,7 @@
     │   ├── UnknownId          exit 2   no such SKU, anchor, brand, model version, ...
     │   │   └── ForeignRow     exit 2   nobody's or somebody else's row: the two are answered alike
     │   ├── RowsRefused        exit 2   a program handed in bad rows; none was written, `faults` names each
+    │   ├── PlannedRowRefused  exit 2   a planned plan or offer cannot be meant; the place is told
     │   └── IdempotencyClash   exit 2   another request came under the same Idempotency-Key before
     ├── Refused                exit 3   understood, and a rule or a gate says no
     │   ├── GateRefused        exit 3   the challenger did not win; what served goes on serving

@@ -225,7 +225,7 @@ def read_too_far(patch: pytest.MonkeyPatch, tables: tuple[str, ...]) -> None:
     """`load_facts` reads some tables a day too far."""
     known = features.facts._known
 
-    def too_far(session: Session, table: type[SQLModel], cut_us: int) -> pl.DataFrame:
-        return known(session, table, cut_us + DAY_US * (table.__tablename__ in tables))
+    def too_far(session: Session, table: type[SQLModel], cut_us: int, but: str = "") -> pl.DataFrame:
+        return known(session, table, cut_us + DAY_US * (table.__tablename__ in tables), but)
 
     patch.setattr(features.facts, "_known", too_far)

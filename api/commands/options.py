@@ -79,7 +79,8 @@ SupplyType = Annotated[
     str | None, typer.Option(metavar="TYPE", help="source or brand goods.", show_default=False)
 ]
 Tier = Annotated[
-    str | None, typer.Option(metavar="TIER", help="head, waist or tail anchors.", show_default=False)
+    str | None,
+    typer.Option("--tier", metavar="TIER", help="head, waist or tail anchors.", show_default=False),
 ]
 Language = Annotated[str, typer.Option("--language", metavar="LANG", help="Of the reasons: en or zh.")]
 
