@@ -18,10 +18,12 @@ from starlette.routing import compile_path
 from api import docs
 from api.access import operations
 from api.deps import PROBLEM_SCHEMA
-from api.middleware import Doorkeeper
+from api.middleware import Doorkeeper, add_headers
 from api.pages.site import add_pages, page_problem
 from api.problems import Problem, invalid, of_status, problem_of, read_language
 from api.routes import checks, feedback, health, lists, models, pairings, rates, tables
+from api.schemas.rows import row_components
+from api.schemas.types import examples_by_shape
 from api.serving import Serving
 from features.errors import Fault, FenxiaoError
 from features.settings import Settings
@@ -129,7 +131,9 @@ def _on_database(request: Request, error: Exception) -> Response:
 
 def _on_anything(request: Request, error: Exception) -> Response:
     _LOG.error("internal", request_id=request.state.request_id, exc_info=error)
-    return _answer(request, Problem("internal"))
+    response = _answer(request, Problem("internal", headers={"Connection": "close"}))  # as the server will do
+    add_headers(response.headers, request.scope)  # it goes out past the middleware
+    return response
 
 
 _HANDLERS: Final[dict[Any, Callable[[Request, Exception], Response]]] = {
@@ -157,6 +161,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas = made["components"]["schemas"]
         for stranger in ("HTTPValidationError", "ValidationError"):
             schemas.pop(stranger, None)
-        schemas["ProblemDocument"] = PROBLEM_SCHEMA
+        schemas |= {"ProblemDocument": PROBLEM_SCHEMA, **row_components()}
+        for name, shown in examples_by_shape().items():  # FastAPI leaves every null out of them
+            if name in schemas:
+                schemas[name]["examples"] = shown
         app.openapi_schema = made
     return app.openapi_schema

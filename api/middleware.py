@@ -69,7 +69,7 @@ class Doorkeeper:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                _add_headers(message, scope, request_id)
+                add_headers(MutableHeaders(scope=message), scope)
             elif is_head and "body" in message:
                 message["body"] = b""
             await send(message)
@@ -136,9 +136,9 @@ def _most_bytes(path: str) -> int:
     return BATCH_BODY if path.startswith("/v1/") and path.endswith(":batch") else SMALL_BODY
 
 
-def _add_headers(message: Message, scope: Scope, request_id: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers["X-Request-ID"] = request_id
+def add_headers(headers: MutableHeaders, scope: Scope) -> None:
+    """What every answer carries."""
+    headers["X-Request-ID"] = scope["state"]["request_id"]
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"

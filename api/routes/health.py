@@ -1,6 +1,6 @@
 """Is it alive, is it ready, and how is it doing?"""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -39,7 +39,10 @@ def is_ready(serving: ServingNow, now: Now) -> Response:
     return json_answer(document, 503 if served is None else 200, {"Cache-Control": "no-store"})
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+_FIGURES: Final = {"schema": {"type": "string"}, "example": "fenxiao_snapshot_age_seconds 4.3\n"}
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": _FIGURES}}})
 def get_metrics(serving: ServingNow, now: Now) -> Response:
     """Figures for Prometheus."""
     metrics, served, lag = serving.metrics, serving.current, serving.journal.lag

@@ -84,7 +84,7 @@ def _add_operations(table: ImportTable) -> None:
     example = example_row(table)
     one = _documented(
         guarded(access, *_CODES),
-        {"application/json": (row_schema(table, without_key=True), example_row(table, without_key=True))},
+        {"application/json": (row_schema(table, "Keyed"), example_row(table, without_key=True))},
     )
     many = _documented(
         guarded(access, *_CODES),

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from api.schemas.rows import planned_schema
-from api.schemas.types import Asked, Id, Shape
+from api.schemas import examples
+from api.schemas.rows import row_schema
+from api.schemas.types import Asked, Id, Shape, shown_as
 from features.store.tables import TABLES
 
 
@@ -55,6 +56,8 @@ class Takers(Shape):
 class Checks(Shape):
     """Both rules on one SKU."""
 
+    model_config = shown_as(examples.CHECKS)
+
     sku_id: str
     policy_version: str
     request_id: str
@@ -66,29 +69,14 @@ class Checks(Shape):
 class PlannedAsked(Asked):
     """A plan or an offer before it is published: rows in the columns of the import tables, ids and the SKU left out."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "sku_id": "S00462",
-                    "plans": [{"plan_type": "open", "rate": "20", "rate_unit": "percent"}],
-                    "offers": [
-                        {
-                            "item_price_fen": 9900,
-                            "promotions": [{"layer": "shop", "kind": "coupon", "off_fen": 500}],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = shown_as(examples.PLANNED_ASKED)
 
     sku_id: Id
     plans: list[dict[str, JsonValue]] = Field(
-        default=[], max_length=20, json_schema_extra={"items": planned_schema(TABLES["plans"])}
+        default=[], max_length=20, json_schema_extra={"items": row_schema(TABLES["plans"], "Planned")}
     )
     offers: list[dict[str, JsonValue]] = Field(
-        default=[], max_length=20, json_schema_extra={"items": planned_schema(TABLES["offers"])}
+        default=[], max_length=20, json_schema_extra={"items": row_schema(TABLES["offers"], "Planned")}
     )
 
 
@@ -115,6 +103,8 @@ class LosingPlan(PlanLine):
 
 class Rate(Shape):
     """The commission rate that applies."""
+
+    model_config = shown_as(examples.RATE)
 
     sku_id: str
     anchor_id: str | None

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.types import Asked, Id, Instant, Shape
+from api.schemas import examples
+from api.schemas.lists import VerdictLine
+from api.schemas.types import Asked, Id, Instant, Shape, shown_as
 
 Kind = Literal[
     "shown", "clicked", "saved", "picked", "invited", "accepted", "declined", "sample_sent", "listed", "sold"
@@ -27,6 +29,8 @@ class EventAsked(Asked):
 class FeedbackAsked(Asked):
     """Up to 1 000 events."""
 
+    model_config = shown_as(examples.FEEDBACK_ASKED)
+
     events: list[EventAsked] = Field(min_length=1, max_length=1_000)
 
 
@@ -35,11 +39,13 @@ class CommitmentVerdicts(Shape):
 
     event_id: str
     sku_id: str
-    verdicts: list[dict[str, object]]
+    verdicts: list[VerdictLine]
 
 
 class Accepted(Shape):
     """They are on disk."""
+
+    model_config = shown_as(examples.ACCEPTED)
 
     accepted: int
     """New ones."""

@@ -3,17 +3,22 @@
 from datetime import datetime
 from typing import Literal
 
-from api.schemas.types import Shape
+from api.schemas import examples
+from api.schemas.types import Shape, shown_as
 
 
 class Live(Shape):
     """It answers."""
+
+    model_config = shown_as(examples.LIVE)
 
     status: Literal["alive"]
 
 
 class Ready(Shape):
     """What is in memory."""
+
+    model_config = shown_as(examples.READY)
 
     status: Literal["loading", "ready"]
     model_version: str | None

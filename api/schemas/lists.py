@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.types import Asked, Id, Objective, Shape, SupplyType, Text, Tier
+from api.schemas import examples
+from api.schemas.types import Asked, Id, Objective, Shape, SupplyType, Text, Tier, shown_as
 
 
 class VerdictLine(Shape):
@@ -124,6 +125,8 @@ class _Answer(Shape):
 class GoodsList(_Answer):
     """Recommended goods for an anchor, best first."""
 
+    model_config = shown_as(examples.GOODS_LIST)
+
     anchor_id: str
     items: list[GoodsLine]
 
@@ -131,12 +134,16 @@ class GoodsList(_Answer):
 class Shortlist(_Answer):
     """Recommended anchors for a SKU, best first."""
 
+    model_config = shown_as(examples.SHORTLIST)
+
     sku_id: str
     items: list[ShortlistLine]
 
 
 class ShortlistsAsked(Asked):
     """Which SKUs of the brand are to share the anchors."""
+
+    model_config = shown_as(examples.SHORTLISTS_ASKED)
 
     sku_ids: list[Id] = Field(min_length=1, max_length=50)
     size: int = Field(default=20, ge=1, le=200)
@@ -151,6 +158,8 @@ class ShortlistsAsked(Asked):
 
 class SharedShortlists(Shape):
     """A shortlist each, in which no anchor stands more often than asked."""
+
+    model_config = shown_as(examples.SHARED_SHORTLISTS)
 
     brand_id: str
     items: list[Shortlist]
@@ -174,6 +183,8 @@ class Fate(Shape):
 
 class Pairing(Shape):
     """One pairing, from both sides."""
+
+    model_config = shown_as(examples.PAIRING)
 
     anchor_id: str
     sku_id: str

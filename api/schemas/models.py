@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
-from api.schemas.types import Shape
+from api.schemas import examples
+from api.schemas.types import Shape, shown_as
 
 
 class ModelLine(Shape):
@@ -25,6 +26,8 @@ class ModelLine(Shape):
 class Models(Shape):
     """The registry, newest data first."""
 
+    model_config = shown_as(examples.MODELS)
+
     champion: str | None
     items: list[ModelLine]
     next_cursor: str | None
@@ -33,6 +36,8 @@ class Models(Shape):
 
 class Promoted(Shape):
     """What serves from now on."""
+
+    model_config = shown_as(examples.PROMOTED)
 
     version: str
     promoted_at: datetime

@@ -1,8 +1,9 @@
 """What may a row of an import table look like as JSON? Schemas from the very declarations that imports are checked by."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from api.schemas.types import Shape
+from api.schemas import examples
+from api.schemas.types import Shape, shown_as
 from features.store.columns import ID_PATTERN, MOST_CHARACTERS, ImportColumn, ImportTable, Kind
 from features.store.tables import TABLES
 from features.units import RATE_UNITS
@@ -39,8 +40,7 @@ _BY_KIND: Final[dict[Kind, dict[str, Any]]] = {
     Kind.FLAG: {"type": "boolean"},
     Kind.INSTANT: {"type": "string", "format": "date-time", "examples": [_INSTANT]},
     Kind.UNTIL: {
-        "type": "string",
-        "anyOf": [{"format": "date"}, {"format": "date-time"}],
+        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],
         "examples": [_DAY],
     },
     Kind.DATE: {"type": "string", "format": "date", "examples": [_DAY]},
@@ -56,6 +56,8 @@ _KEY_PARTS: Final[dict[Kind, str]] = {
 class Stored(Shape):
     """What became of the rows."""
 
+    model_config = shown_as(examples.STORED)
+
     table: str
     new: int
     unchanged: int
@@ -63,33 +65,53 @@ class Stored(Shape):
     request_id: str
 
 
-def row_schema(table: ImportTable, *, without_key: bool = False) -> dict[str, Any]:
-    """The JSON schema of a row; for PUT the key may be left to the path."""
+def row_components() -> dict[str, Any]:
+    """Every shape of a row, by its name among the components of OpenAPI."""
+    found = {}
+    for table in TABLES.values():
+        if table.name != "feedback":  # it has an address of its own
+            found[row_name(table)] = _row_schema(table, frozenset())
+            found[row_name(table, "Keyed")] = _row_schema(table, frozenset(key_columns(table)))
+    for name in ("plans", "offers", "offer_promotions"):
+        found[row_name(TABLES[name], "Planned")] = _planned_schema(TABLES[name])
+    return found
+
+
+def row_name(table: ImportTable, how: Literal["", "Keyed", "Planned"] = "") -> str:
+    """Of a row as it stands in a batch; of one whose key may be left to its address; of one that is only planned.
+
+    >>> row_name(TABLES["cps_quotes"]), row_name(TABLES["plans"], "Planned")
+    ('CpsQuotesRow', 'PlannedPlansRow')
+    """
+    return f"{how}{table.name.title().replace('_', '')}Row"
+
+
+def row_schema(table: ImportTable, how: Literal["", "Keyed", "Planned"] = "") -> dict[str, Any]:
+    """Where the shape stands."""
+    return {"$ref": f"#/components/schemas/{row_name(table, how)}"}
+
+
+def _row_schema(table: ImportTable, left_out: frozenset[str]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for name, column in table.columns.items():
         properties[column.name or name] = _property(column)
         if column.unit_column:
             unit = {"type": "string", "enum": list(RATE_UNITS)}
             properties.setdefault(column.unit_column, unit if column.required else _or_null(unit))
-    key = set(key_columns(table)) if without_key else set()
-    required = [name for name in table.required if name not in key]
     return {
         "type": "object",
-        "title": f"Row of {table.name}",
         "properties": properties,
-        "required": required,
+        "required": [name for name in table.required if name not in left_out],
         "additionalProperties": False,
     }
 
 
-def planned_schema(table: ImportTable) -> dict[str, Any]:
-    """As `row_schema`, of a row that is not stored yet: ids are made up, the SKU and the instant are the question's."""
-    schema = row_schema(table)
-    schema["title"] = f"Planned row of {table.name}"
-    schema["required"] = [name for name in schema["required"] if name not in _ASKED_ABOUT]
+def _planned_schema(table: ImportTable) -> dict[str, Any]:
+    """Of a row that is not stored yet: ids are made up, the SKU and the instant are the question's."""
+    schema = _row_schema(table, _ASKED_ABOUT)
     if table.name == "offers":
-        promotions = {"type": "array", "items": planned_schema(TABLES["offer_promotions"])}
-        schema["properties"]["promotions"] = promotions
+        promotion = row_schema(TABLES["offer_promotions"], "Planned")
+        schema["properties"]["promotions"] = {"type": "array", "items": promotion}
     return schema
 
 

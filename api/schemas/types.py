@@ -1,7 +1,8 @@
 """What may an id, a text, an amount, a rate or an instant be over HTTP? Bounded, typed, and the same on every route."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -85,6 +86,24 @@ class Asked(BaseModel):
     """What we are sent: an unknown name is an error, and nothing is taken for something else."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, strict=True, frozen=True)
+
+
+def shown_as(example: Mapping[str, Any]) -> ConfigDict:
+    """For a shape's `model_config`: what OpenAPI shows of it."""
+    return ConfigDict(json_schema_extra={"examples": [dict(example)]})
+
+
+def examples_by_shape() -> dict[str, list[Any]]:
+    """What is shown of each shape that shows something, by its name."""
+    found: dict[str, list[Any]] = {}
+    shapes: list[type[BaseModel]] = [Shape, Asked]
+    while shapes:
+        shape = shapes.pop()
+        shapes += shape.__subclasses__()
+        extra = shape.model_config.get("json_schema_extra")
+        if isinstance(extra, dict) and isinstance(shown := extra.get("examples"), list):
+            found[shape.__name__] = shown
+    return found
 
 
 class ProblemDocument(BaseModel):
