@@ -52,6 +52,7 @@ def test_a_hostile_name_is_shown_as_it_is_and_runs_nowhere(brands_site: Live) ->
 
 
 def test_a_sku_that_has_just_come_in_has_its_page_before_its_shortlist(brands_site: Live) -> None:
+    """Named so that it comes after the brand's others, of which tests take the first."""
     row = {
         "brand_id": brands_site.brand_id,
         "title": "Brand new",
@@ -59,14 +60,14 @@ def test_a_sku_that_has_just_come_in_has_its_page_before_its_shortlist(brands_si
         "list_price_fen": 990,
     }
     with brands_site.client("brand") as api, browse(brands_site, "brand") as page:
-        assert api.put("/v1/skus/S-just-in", json=row).status_code < 300
-        told = text_of(page.get("/skus/S-just-in").text)
+        assert api.put("/v1/skus/just-in", json=row).status_code < 300
+        told = text_of(page.get("/skus/just-in").text)
         assert "Brand new" in told
         assert "its shortlist follows within 15 minutes" in told
         assert "CPS floor Undecided" in told
         for tail in ("shortlist", "compare", "why"):
-            assert address_of(page.get(f"/skus/S-just-in/{tail}")) == "/skus/S-just-in"
-        assert page.get("/skus/S-just-in/shortlist.csv").status_code == 404
+            assert address_of(page.get(f"/skus/just-in/{tail}")) == "/skus/just-in"
+        assert page.get("/skus/just-in/shortlist.csv").status_code == 404
 
 
 def test_sums_over_a_category_are_told_only_where_enough_other_brands_stand_in_them(
