@@ -5,37 +5,21 @@ Killed anywhere, the next run of the same date ends with the same bytes: what it
 policy alone.
 """
 
-import json
 import logging
 import os
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from time import perf_counter
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from sqlalchemy import Engine as Store
-from sqlalchemy.exc import DatabaseError
+from sqlmodel import Session
 
-from features.errors import FenxiaoError, LeaseHeld, StoreBusy
+from features.errors import FeatureMismatch, RegistryDamaged
 from features.facts import Facts, load_facts
 from features.snapshot import take_snapshot
-from features.store.db import reading, writing
-from features.store.nights import (
-    NIGHTLY,
-    RENEW_SECONDS,
-    Held,
-    begin_night,
-    give_back,
-    renew,
-    shorten_lease,
-    take_lease,
-    write_night,
-)
+from features.store.db import reading
+from features.store.dossiers import load_calendar, load_dossiers
 from features.units import midnight
 from matcher.candidates.union import Side
 from matcher.engine import build_engine
@@ -43,33 +27,17 @@ from matcher.everybody import Watch
 from matcher.kept_lists import KeptLists, make_lists, publish_lists
 from matcher.model import Model
 from matcher.policy import Policy
-from matcher.registry import Manifest, champion, promote, publish, read_model
+from matcher.registry import Manifest, champion, newest_serving, promote, publish, read_model
+from matcher.verdict_book import VerdictBook
 from matcher.world import build_world
+from training.attempt import Attempt, Shift, holder_name
 from training.card import make_card
 from training.figures import plain
-from training.night_figures import write_figures
-from training.nightly import SIDES, Night, run_night
-from training.recipe import Recipe
+from training.nightly import SIDES, Night, judge_day, run_night
+
+__all__ = ["Shift", "Worked", "holder_name", "record", "work_night"]
 
 _LOG: Final = logging.getLogger("training")
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """What a night works with. The clock stamps rows and the lease; it decides nothing about the model."""
-
-    store: Store
-    home: Path
-    policy: Policy
-    recipe: Recipe
-    threads: int
-    clock: Callable[[], datetime]
-    holder: str
-    say: Progress = lambda _step, _share: None
-    watches: Mapping[Side, Watch] = field(default_factory=dict)
-    lists: bool = True
-    """Make everybody's lists too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +57,20 @@ def work_night(shift: Shift, as_of: date) -> Worked:
         attempt.step("facts", 0.0)
         with reading(shift.store) as session:
             facts = load_facts(session, as_of=midnight(as_of))
+            verdicts = _verdicts(session, shift.policy)
         attempt.count(
             listings=len(facts.listings.at_us), skus=len(facts.sku_ids), anchors=len(facts.anchor_ids)
         )
+        rival, rivals_then = _rival(shift.home, judge_day(facts, shift.recipe))
         night = run_night(
             facts,
             policy=shift.policy,
             recipe=shift.recipe,
             threads=shift.threads,
             say=attempt.part(0.02, 0.8),
+            champion=rival,
+            champion_then=rivals_then,
+            verdicts=verdicts,
         )
         attempt.step("publish", 0.82)
         attempt.require_lease()
@@ -105,7 +78,7 @@ def work_night(shift: Shift, as_of: date) -> Worked:
         attempt.step("promote", 0.83)
         attempt.require_lease()
         _promote(night, manifest, shift.home, shift.clock())
-        lists = _lists(shift, attempt, facts, night, manifest, as_of) if shift.lists else None
+        lists = _lists(shift, attempt, facts, night, manifest, verdicts) if shift.lists else None
         said = _said(night, manifest, shift.home, lists)
         attempt.ended("published" if night.decision.passed else "refused", manifest.version, said)
     return Worked(night, manifest, str(said["serving"]), lists, said)
@@ -118,6 +91,34 @@ def record(night: Night, home: Path, *, now: datetime) -> dict[str, Any]:
     return _said(night, manifest, home, None)
 
 
+def _rival(home: Path, day: date | None) -> tuple[Model | None, Mapping[str, Any] | None]:
+    """Whom tonight's model is held against, and how it did in its own night: the newest that may serve lists of `day`.
+
+    Its data end before the judge window, so that neither has seen what both are judged on. One that cannot be read, or
+    knows other features, is told of and left: the sources decide then.
+    """
+    if day is None:
+        return None, None
+    try:
+        manifest = newest_serving(home, day)
+        if manifest is None:
+            return None, None
+        model = Model.from_files(manifest.version, read_model(home, manifest.version))
+    except (RegistryDamaged, FeatureMismatch) as error:
+        _LOG.warning("no model stands against tonight's: %s", error)
+        return None, None
+    judged = manifest.metrics.get("judged")
+    return model, judged if isinstance(judged, dict) else None
+
+
+def _verdicts(session: Session, policy: Policy) -> VerdictBook | None:
+    """What the two rules say, where the policy has one of them leave pairings out."""
+    if policy.modes.cps_floor == policy.modes.price_parity == "advise":
+        return None
+    dossiers = {dossier.sku_id: dossier for dossier in load_dossiers(session, None)}
+    return VerdictBook(dossiers, load_calendar(session), policy)
+
+
 def _promote(night: Night, manifest: Manifest, home: Path, now: datetime) -> None:
     """Point at it if it passed and nothing newer serves."""
     serving = champion(home)
@@ -126,7 +127,12 @@ def _promote(night: Night, manifest: Manifest, home: Path, now: datetime) -> Non
 
 
 def _lists(
-    shift: Shift, attempt: "Attempt", facts: Facts, night: Night, tonight: Manifest, as_of: date
+    shift: Shift,
+    attempt: Attempt,
+    facts: Facts,
+    night: Night,
+    tonight: Manifest,
+    verdicts: VerdictBook | None,
 ) -> KeptLists:
     """Everybody's lists, by the champion as of now, or by the best source; and the night's card."""
     attempt.step("world", 0.84)
@@ -135,10 +141,10 @@ def _lists(
     if manifest is not None:
         model = Model.from_files(manifest.version, read_model(shift.home, manifest.version))
     world = build_world(take_snapshot(facts), shift.policy, threads=shift.threads)
-    engine = build_engine(world, model, night.best_source)
+    engine = build_engine(world, model, night.best_source, verdicts)
     attempt.step("lists", 0.86)
     watches: dict[Side, Watch] = {side: shift.watches.get(side, lambda lists, _n: lists) for side in SIDES}
-    aside = make_lists(shift.home, engine, as_of, threads=shift.threads, watches=watches)
+    aside = make_lists(shift.home, engine, tonight.as_of, threads=shift.threads, watches=watches)
     attempt.step("publish lists", 0.98)
     attempt.require_lease()
     kept = publish_lists(shift.home, aside)
@@ -171,107 +177,3 @@ def _said(night: Night, manifest: Manifest, home: Path, lists: KeptLists | None)
         "outcome": plain(night.report.get("outcome")),
         "lists": None if lists is None else {"folder": lists.folder, "rows": dict(lists.rows)},
     }
-
-
-class Attempt(AbstractContextManager["Attempt"]):
-    """The lease while it is held, renewed beside the work, and the row that tells how far the work has come."""
-
-    def __init__(self, shift: Shift, as_of: date) -> None:
-        self._shift = shift
-        self._as_of = as_of
-        self._held = Held(NIGHTLY, shift.holder)
-        self._lost: str | None = None
-        self._over = threading.Event()
-        self._beating = threading.Thread(target=self._beat, daemon=True)
-        self._steps: list[dict[str, Any]] = []
-        self._began = perf_counter()
-        self._counted: dict[str, int] = {}
-        self._number = 0
-        self._outcome: dict[str, Any] | None = None
-
-    def __enter__(self) -> Self:
-        """Take the lease, or raise; open a row."""
-        now = self._shift.clock()
-        with writing(self._shift.store) as session:
-            shorten_lease(session, NIGHTLY, now=now)
-        with writing(self._shift.store) as session:
-            self._held = take_lease(session, NIGHTLY, holder=self._shift.holder, now=now)
-            self._number = begin_night(session, self._as_of, holder=self._shift.holder, now=now).attempt
-        self._beating.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Say how it ended, and give the lease back."""
-        self._over.set()
-        self._beating.join()
-        self._finish_step()
-        outcome = self._outcome or {
-            "state": "failed",
-            "report": json.dumps({"error": str(error) if error else ""}),
-        }
-        changes = outcome | {"ended_at": self._shift.clock(), "steps": json.dumps(self._steps)}
-        try:
-            with writing(self._shift.store) as session:
-                write_night(session, self._as_of, self._number, changes)
-                give_back(session, self._held)
-        except (FenxiaoError, DatabaseError) as last:
-            _LOG.warning("the end of the night could not be written down: %s", last)
-            if error is None:
-                raise
-        _LOG.info("night_ended", extra={"as_of": str(self._as_of), "state": outcome["state"]})
-        write_figures(self._shift.home, str(outcome["state"]), self._steps, self._shift.clock())
-
-    def step(self, name: str, share: float) -> None:
-        """The next step begins; the one before is over."""
-        self._finish_step()
-        self._shift.say(name, share)
-        self._steps.append({"step": name, "seconds": None})
-        self._began = perf_counter()
-        with writing(self._shift.store) as session:
-            write_night(
-                session, self._as_of, self._number, {"step": name[:32], "steps": json.dumps(self._steps)}
-            )
-
-    def part(self, begin: float, end: float) -> Progress:
-        """For a room that tells its own steps and the share of its own work."""
-        return lambda name, share: self.step(name, begin + (end - begin) * share)
-
-    def count(self, **rows: int) -> None:
-        """Rows that the step has dealt with."""
-        self._counted |= rows
-
-    def require_lease(self) -> None:
-        """Before anything that others can see: LeaseHeld where the lease was lost."""
-        if self._lost is not None:
-            raise LeaseHeld(self._lost)
-        with writing(self._shift.store) as session:
-            renew(session, self._held, now=self._shift.clock())
-
-    def ended(self, state: str, version: str, said: Mapping[str, Any]) -> None:
-        """What it came to."""
-        report = json.dumps(said, ensure_ascii=False, sort_keys=True)
-        self._outcome = {"state": state, "version": version, "step": "end", "report": report}
-
-    def _finish_step(self) -> None:
-        if self._steps and self._steps[-1]["seconds"] is None:
-            self._steps[-1] |= {"seconds": round(perf_counter() - self._began, 3), **self._counted}
-            _LOG.info("night_step", extra={"as_of": str(self._as_of), **self._steps[-1]})
-            self._counted = {}
-
-    def _beat(self) -> None:
-        while not self._over.wait(RENEW_SECONDS):
-            try:
-                with writing(self._shift.store) as session:
-                    renew(session, self._held, now=self._shift.clock())
-            except LeaseHeld as error:
-                self._lost = str(error)
-                return
-            except (StoreBusy, DatabaseError) as error:
-                _LOG.warning("the lease could not be renewed yet: %s", error)
-
-
-def holder_name(host: str) -> str:
-    """Who this is, among all that could hold the lease."""
-    return f"{host[:60]}:{os.getpid()}"
