@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """A TOML file that overrides the policy's defaults."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """What training and whole lists use; answering one request always uses one."""
+    models_kept: Annotated[int, Field(ge=1)] = 90
+    """So many models that passed stay in the registry; a night is judged against one some six weeks older."""
     requests_a_minute: Annotated[int, Field(ge=1)] = 6_000
     """Of one caller over HTTP; more are answered 429."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -144,6 +144,23 @@ def rollback(home: Path) -> Promotion:
         read_model(home, before.version)
         _point(home, history[:-1])
     return before
+
+
+def remove(home: Path, versions: Sequence[str]) -> None:
+    """Take models out of the registry; never the one that serves. A killed one leaves a model whole, or none."""
+    with _locked(home) as folder:
+        history = read_history(home)
+        for version in versions:
+            if history and version == history[-1].version:
+                raise Refused(f"model {version} serves and cannot be removed; promote another first")
+            place = folder / version
+            if not _VERSION.fullmatch(version) or not place.is_dir():
+                raise UnknownId(
+                    f"no model {version!r} in {folder}; `matcher models list` names those there are"
+                )
+            aside = place.rename(folder / f"{_ASIDE}{version}")
+            _sync(folder)
+            shutil.rmtree(aside)
 
 
 def champion(home: Path) -> Manifest | None:

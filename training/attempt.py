@@ -58,6 +58,8 @@ class Shift:
     watches: Mapping[Side, Watch] = field(default_factory=dict)
     lists: bool = True
     """Make everybody's lists too."""
+    models_kept: int | None = None
+    """So many models that passed stay in the registry; all of them where nothing is said."""
 
 
 class Attempt(AbstractContextManager["Attempt"]):

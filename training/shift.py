@@ -28,6 +28,7 @@ from matcher.kept_lists import KeptLists, make_lists, publish_lists
 from matcher.model import Model
 from matcher.policy import Policy
 from matcher.registry import Manifest, champion, newest_serving, promote, publish, read_model
+from matcher.retention import prune
 from matcher.verdict_book import VerdictBook
 from matcher.world import build_world
 from training.attempt import Attempt, Shift, holder_name
@@ -79,6 +80,9 @@ def work_night(shift: Shift, as_of: date) -> Worked:
         attempt.require_lease()
         _promote(night, manifest, shift.home, shift.clock())
         lists = _lists(shift, attempt, facts, night, manifest, verdicts) if shift.lists else None
+        if shift.models_kept is not None:
+            attempt.step("old models", 0.995)
+            attempt.count(models_removed=len(prune(shift.home, kept=shift.models_kept)))
         said = _said(night, manifest, shift.home, lists)
         attempt.ended("published" if night.decision.passed else "refused", manifest.version, said)
     return Worked(night, manifest, str(said["serving"]), lists, said)

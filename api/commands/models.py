@@ -23,8 +23,9 @@ from matcher.registry import (
     read_model,
     rollback,
 )
+from matcher.retention import prune, superseded
 
-app = typer.Typer(no_args_is_help=True, help="The registry of models: list, show, promote, rollback.")
+app = typer.Typer(no_args_is_help=True, help="The registry of models: list, show, promote, rollback, prune.")
 
 Version = Annotated[str, typer.Argument(help="As `models list` names it.", show_default=False)]
 
@@ -107,6 +108,36 @@ def roll_back(
 ) -> None:
     """Let the champion before serve again."""
     _answer(rollback(read_settings(database_url=database, home=home, policy=policy).home), as_json)
+
+
+@app.command("prune")
+def prune_models(
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep",
+            help="So many that passed stay, besides those that served last; else MATCHER_MODELS_KEPT.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Name them and remove nothing.")] = False,
+    as_json: Json = False,
+    database: Database = None,
+    home: Home = None,
+    policy: Policy = None,
+) -> None:
+    """Remove models that nothing asks for any more, with their cards; a night does the same at its end."""
+    settings = read_settings(database_url=database, home=home, policy=policy)
+    kept = keep or settings.models_kept
+    gone = superseded(settings.home, kept=kept) if dry_run else prune(settings.home, kept=kept)
+    if as_json:
+        typer.echo(json.dumps({"removed": [] if dry_run else gone, "superseded": gone}))
+        return
+    verb = "would be removed" if dry_run else "removed"
+    typer.echo(
+        "\n".join(f"{version} {verb}" for version in gone) or f"nothing is superseded; {kept} are kept"
+    )
 
 
 def _answer(promotion: Promotion, as_json: bool) -> None:

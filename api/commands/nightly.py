@@ -61,6 +61,7 @@ def nightly(
                     holder=holder_name(gethostname()),
                     say=say,
                     lists=not no_lists,
+                    models_kept=settings.models_kept,
                 ),
                 day,
             )
