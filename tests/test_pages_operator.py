@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from api.app import make_app
 from api.security import create_key
 from features.settings import Settings
-from features.store.db import read_rows, reading, writing
+from features.store.db import open_engine, read_rows, reading, writing
+from features.store.nights import begin_night, write_night
 from features.units import DAWN
 from live import Live, clock_from, running
 from matcher.registry import load_manifest, read_history
@@ -118,6 +119,26 @@ def test_the_nights_are_told_with_their_figures_and_the_gates_reasons(desk: Desk
     assert page.count('class="plot-frame"') == 6
     assert "0.52" in text
     assert "Champion against challenger" in text
+
+
+def test_each_run_is_told_the_dead_one_by_the_next(desk: Desk) -> None:
+    url, now = desk.site.settings.database_url, datetime(2026, 10, 21, 19, tzinfo=UTC)
+    store = open_engine(url)
+    with writing(store) as session:
+        dead = begin_night(session, date(2026, 10, 21), holder="a:1", now=now)
+        write_night(session, dead.as_of, dead.attempt, {"step": "publish"})
+        begin_night(session, date(2026, 10, 21), holder="b:2", now=now + timedelta(minutes=3))
+        ended = {
+            "state": "failed",
+            "ended_at": now + timedelta(minutes=8),
+            "step": "lists",
+            "report": '{"error": "the disk <is> full"}',
+        }
+        write_night(session, date(2026, 10, 21), 2, ended)
+    store.dispose()
+    text = words(desk.get("/nights"))
+    assert "2026-10-21 run 2 Failed at the step lists the disk <is> full 2026-10-22 03:03 5 minutes" in text
+    assert "2026-10-21 Killed at the step publish 2026-10-22 03:00" in text
 
 
 def test_what_lists_left_out_and_whom_they_showed_is_counted(desk: Desk) -> None:

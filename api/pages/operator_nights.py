@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.deps import Calling, Now, ServingNow
 from api.pages.guarding import PageLanguage, page
+from api.pages.operator_attempts import attempts_of
 from api.pages.operator_desk import DeskNow
 from api.pages.operator_judged import (
     DECIDING,
@@ -58,6 +59,7 @@ def show_nights(
         caller=caller,
         nights=[_line(night) for night in nights[:LISTED]],
         n_nights=len(nights),
+        attempts=attempts_of(serving, now, language),
         plots={kind: _series(lines_of(nights, kind), language) for kind in KINDS},
         leads=_series(leads_of(nights), language),
         promised=_series(promised_of(nights), language),

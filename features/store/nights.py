@@ -155,4 +155,5 @@ def write_night(session: Session, as_of: date, attempt: int, changes: Mapping[st
 
 def list_nights(session: Session, limit: int = 60) -> list[NightRow]:
     """The last attempts, newest first."""
-    return list(session.exec(select(NightRow).order_by(col(NightRow.started_at).desc()).limit(limit)))
+    newest = (col(NightRow.started_at).desc(), col(NightRow.as_of).desc(), col(NightRow.attempt).desc())
+    return list(session.exec(select(NightRow).order_by(*newest).limit(limit)))
