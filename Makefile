@@ -9,7 +9,7 @@ WORKERS ?= 2
 export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
 .DEFAULT_GOAL := help
-.PHONY: help install preflight demo serve test soak check bench bench-retail bench-market wheel-check lock clean
+.PHONY: help install preflight demo serve test soak check bench bench-retail bench-nights bench-market wheel-check lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,10 +54,13 @@ check: install  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 bench: install  ## speed, each figure beside its floor in the same run
-	$(BIN)/pytest -s -n 0 $(filter-out tests/bench_retail.py tests/bench_market.py tests/bench_night.py,$(wildcard tests/bench_*.py))
+	$(BIN)/pytest -s -n 0 $(filter-out tests/bench_retail.py tests/bench_retail_nights.py tests/bench_market.py tests/bench_night.py,$(wildcard tests/bench_*.py))
 
 bench-retail: install  ## whole nights on the Online Retail set beside this checkout, half an hour
 	$(BIN)/pytest -s -n 0 tests/bench_retail.py
+
+bench-nights: install  ## an autumn of nights on the Online Retail set, half an hour
+	$(BIN)/pytest -s -n 0 tests/bench_retail_nights.py
 
 bench-market: install  ## five pretend markets with known truth: share of the attainable GMV, about ten minutes
 	$(BIN)/pytest -s -n 0 tests/bench_market.py
