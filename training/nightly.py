@@ -32,6 +32,7 @@ from training.dataset import ListingRows, joined, joined_listings
 from training.figures import plain
 from training.fit import Grown, compare_settings, fit_uptake, fit_value
 from training.gate import Decision
+from training.kept_work import KeptWork
 from training.logged import judge_logs
 from training.mixing import choose_mix
 from training.origins import SIDES, Drawn, draw_at, enough_shown, graded_at, sizes_of, uptake_rows
@@ -85,8 +86,9 @@ def run_night(
     champion: Model | None = None,
     champion_then: Mapping[str, Any] | None = None,
     verdicts: VerdictBook | None = None,
+    kept: KeptWork | None = None,
 ) -> Night:
-    """From facts as known at a night to a judged and freshly grown model; nothing is written.
+    """From facts as known at a night to a judged and freshly grown model; nothing is written but to `kept`.
 
     `champion`: the newest model that passed its gate and whose data end by `judge_day`, with the tables of its own
     night (`judged` in its manifest); `verdicts`: needed where the policy has the two rules leave pairings out.
@@ -99,8 +101,14 @@ def run_night(
     stop_world: World | None = None
     for place, origin in enumerate(origins):
         say(f"lists as of {shanghai_day(from_microseconds(origin))}", 0.5 * place / len(origins))
+        before = kept.drawn(origin) if kept is not None else None
+        if before is not None and origin not in (split.judge, split.stop):
+            drawn[origin] = before
+            continue
         world = build_world(take_snapshot(facts, origin), policy, threads=threads)
-        drawn[origin] = draw_at(facts, world, recipe, threads)
+        drawn[origin] = before or draw_at(facts, world, recipe, threads)
+        if kept is not None and before is None:
+            kept.keep(origin, drawn[origin])
         judge_world = world if origin == split.judge else judge_world
         stop_world = world if origin == split.stop else stop_world
     if judge_world is None or split.judge is None:

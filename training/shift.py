@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from features.errors import FeatureMismatch, RegistryDamaged
+from features.errors import FeatureMismatch, RegistryDamaged, UnknownId
 from features.facts import Facts, load_facts
 from features.snapshot import take_snapshot
 from features.store.db import reading
@@ -27,13 +27,25 @@ from matcher.everybody import Watch
 from matcher.kept_lists import KeptLists, make_lists, publish_lists
 from matcher.model import Model
 from matcher.policy import Policy
-from matcher.registry import Manifest, champion, newest_serving, promote, publish, read_model
+from matcher.registry import (
+    Manifest,
+    Provenance,
+    champion,
+    load_manifest,
+    newest_serving,
+    promote,
+    publish,
+    read_model,
+)
 from matcher.retention import prune
 from matcher.verdict_book import VerdictBook
 from matcher.world import build_world
 from training.attempt import Attempt, Shift, holder_name
+from training.bounds import Finding
 from training.card import make_card
 from training.figures import plain
+from training.gate import Decision
+from training.kept_work import KeptWork, work_key
 from training.nightly import SIDES, Night, judge_day, run_night
 
 __all__ = ["Shift", "Worked", "holder_name", "record", "work_night"]
@@ -63,7 +75,9 @@ def work_night(shift: Shift, as_of: date) -> Worked:
             listings=len(facts.listings.at_us), skus=len(facts.sku_ids), anchors=len(facts.anchor_ids)
         )
         rival, rivals_then = _rival(shift.home, judge_day(facts, shift.recipe))
-        night = run_night(
+        kept = KeptWork(shift.home, as_of, _key(shift, facts, rival, verdicts))
+        kept.begin()
+        night = _published_before(shift.home, kept) or run_night(
             facts,
             policy=shift.policy,
             recipe=shift.recipe,
@@ -72,10 +86,12 @@ def work_night(shift: Shift, as_of: date) -> Worked:
             champion=rival,
             champion_then=rivals_then,
             verdicts=verdicts,
+            kept=kept,
         )
         attempt.step("publish", 0.82)
         attempt.require_lease()
         manifest = publish(shift.home, night.provenance, night.files)
+        kept.keep_published(manifest.version)
         attempt.step("promote", 0.83)
         attempt.require_lease()
         _promote(night, manifest, shift.home, shift.clock())
@@ -84,6 +100,7 @@ def work_night(shift: Shift, as_of: date) -> Worked:
             attempt.step("old models", 0.995)
             attempt.count(models_removed=len(prune(shift.home, kept=shift.models_kept)))
         said = _said(night, manifest, shift.home, lists)
+        kept.end()
         attempt.ended("published" if night.decision.passed else "refused", manifest.version, said)
     return Worked(night, manifest, str(said["serving"]), lists, said)
 
@@ -113,6 +130,39 @@ def _rival(home: Path, day: date | None) -> tuple[Model | None, Mapping[str, Any
         return None, None
     judged = manifest.metrics.get("judged")
     return model, judged if isinstance(judged, dict) else None
+
+
+def _key(shift: Shift, facts: Facts, rival: Model | None, verdicts: VerdictBook | None) -> str:
+    return work_key(
+        facts,
+        shift.policy,
+        shift.recipe,
+        rival.version if rival is not None else None,
+        verdicts.dossiers if verdicts is not None else {},
+        shift.threads,
+    )
+
+
+def _published_before(home: Path, kept: KeptWork) -> Night | None:
+    """What a run of the same work published before it died; nothing where it did not come so far."""
+    version = kept.published
+    if version is None:
+        return None
+    try:
+        manifest, files = load_manifest(home, version), read_model(home, version)
+        model = Model.from_files(version, files) if files else None
+    except (UnknownId, RegistryDamaged):
+        return None
+    metrics: Any = manifest.metrics
+    findings = [Finding(**found) for found in metrics["gate"]]
+    return Night(
+        model,
+        files,
+        Provenance(**{name: getattr(manifest, name) for name in Provenance.model_fields}),
+        Decision(manifest.gate.passed, manifest.gate.reasons, metrics["judged"], findings),
+        metrics["best_source"],
+        metrics["report"],
+    )
 
 
 def _verdicts(session: Session, policy: Policy) -> VerdictBook | None:
