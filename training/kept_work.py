@@ -14,6 +14,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import cache
@@ -98,7 +99,8 @@ class KeptWork:
             aside.replace(self._folder / name)
         except OSError as error:
             _LOG.warning("%s cannot be kept for a run after this one: %s", name, error)
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
 
 def work_key(
