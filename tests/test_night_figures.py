@@ -33,7 +33,7 @@ def test_steps_of_one_kind_are_told_together_and_the_rest_by_name(tmp_path: Path
         ("fenxiao_night_state", "failed"): 0.0,
         ("fenxiao_night_step_seconds", "training lists"): 4.0,
         ("fenxiao_night_step_seconds", "lists"): 4.0,
-        ("fenxiao_night_step_rows", "lists", "goods_rows"): 50.0,
+        ("fenxiao_night_step_rows", "goods_rows", "lists"): 50.0,
     }
 
 
