@@ -308,6 +308,27 @@ def test_promises_that_nobody_could_check_refuse_nothing_and_are_told(changed: M
     assert check_outcome({}, GatePolicy())[0].level == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "level"),
+    [
+        (0.5, 0.4, "warned"),  # the market fell, and the champion promises worse
+        (0.5, 0.5, "warned"),
+        (0.5, 0.7, "refused"),  # the champion's are the better promises
+        (0.35, 0.2, "refused"),  # further off than the bounds squared
+        (2.0, 2.2, "warned"),
+        (2.0, 0.4, "warned"),  # off by 2.5 the other way
+        (1.0, 3.0, "held"),
+    ],
+)
+def test_promises_that_a_market_outran_are_weighed_beside_the_champions(
+    ours: float, theirs: float, level: str
+) -> None:
+    reports = [OUTCOME | {"units_expected": 2.0, "units_sold": 2.0 * ratio} for ratio in (ours, theirs)]
+    found = {finding.about: finding for finding in check_outcome(reports[0], GatePolicy(), reports[1])}
+    assert found["calibration of units"].level == level
+    assert f"the champion's promises {theirs:.2f} times" in found["calibration of units"].says
+
+
 # feeds
 
 

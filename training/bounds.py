@@ -4,6 +4,7 @@ Each check gives a finding: held, warned, refused, or unknown where there is too
 nothing, but is told.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -84,8 +85,14 @@ def check_settled(facts: Facts, fit: Sequence[ListingRows], judged: ListingRows,
     )
 
 
-def check_outcome(report: Mapping[str, Any], gate: GatePolicy) -> list[Finding]:
-    """What the outcome model promised on the judge window against what came, as `measure_outcome` tells it."""
+def check_outcome(
+    report: Mapping[str, Any], gate: GatePolicy, champion: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """What the outcome model promised on the judge window against what came, as `measure_outcome` tells it.
+
+    `champion`: the same of the champion's. Where it is as far off in units or further, refusing would leave the worse
+    promises standing: a change of the market then warns, up to the bounds squared.
+    """
     n = report.get("n", 0)
     if n < gate.least_listings:
         told = f"the judge window has {n} listings, too few to hold promises against; {gate.least_listings} would do"
@@ -104,14 +111,26 @@ def check_outcome(report: Mapping[str, Any], gate: GatePolicy) -> list[Finding]:
     expected, sold = report["units_expected"], report["units_sold"]
     ratio = sold / expected if expected > 0 else float("inf")
     least, most = gate.least_sold_ratio, gate.most_sold_ratio
+    level = refused_if(not least <= ratio <= most)
+    beside = ""
+    if champion is not None and champion.get("units_expected", 0) > 0:
+        theirs = champion["units_sold"] / champion["units_expected"]
+        beside = f"; of the champion's promises {theirs:.2f} times as many"
+        if level == "refused" and _off(ratio) <= _off(theirs) and least**2 <= ratio <= most**2:
+            level = "warned"
     in_all = Finding(
         "calibration of units",
-        refused_if(not least <= ratio <= most),
+        level,
         f"{sold:.2f} units a listing were sold where {expected:.2f} were promised, {ratio:.2f} times as many; "
-        f"{least:.2f} to {most:.2f} pass",
+        f"{least:.2f} to {most:.2f} pass{beside}",
         {"n": n, "promised": expected, "sold": sold, "ratio": ratio},
     )
     return [in_range, in_all]
+
+
+def _off(ratio: float) -> float:
+    """How far from 1, either way."""
+    return abs(math.log(ratio)) if 0 < ratio < math.inf else math.inf
 
 
 def _weeks(at_us: I64, as_of_us: int) -> I64:

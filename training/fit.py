@@ -118,7 +118,9 @@ def _grow(
     booster = lightgbm.train(
         dict(parameters), rows, rounds, valid_sets=[stop] if stop else [], callbacks=callbacks
     )
-    grown = booster.best_iteration if stop and booster.best_iteration > 0 else booster.current_iteration()
+    grown = booster.current_iteration()
+    if stop and booster.best_iteration > 0:
+        grown = max(booster.best_iteration, min(recipe.least_rounds, grown))
     return Grown(Ranker.from_booster(booster, fingerprint=fingerprint(), rounds=grown), rounds=grown)
 
 

@@ -136,7 +136,7 @@ def run_night(
     replays = replay_window(facts, engine, recipe, beside=beside, threads=threads)
     best = best_source(replays, judge_world)
     if twin is not None:
-        decision = hold_trial(facts, engine, replays, drawn, split, recipe, champion_then, report)
+        decision = hold_trial(facts, engine, replays, drawn, split, recipe, champion_then, report, champion)
     else:
         decision = without_trial(facts, policy.gate, lacking or "nothing was grown")
     if twin is not None and (logged := judge_logs(facts, judge_world, twin, recipe, threads=threads)):

@@ -63,6 +63,8 @@ class Recipe:
     """k + 3 for the ten that are looked at."""
     settings: tuple[ForestSetting, ...] = SETTINGS
     early_stopping_rounds: int = 40
+    least_rounds: int = 24
+    """A forest that the early window would stop sooner grows on so far: a few trees follow the luck of that window."""
     value_leaves: int = 15
     value_rounds: int = 200
     outcome_leaves: int = 31

@@ -47,6 +47,7 @@ def hold_trial(
     recipe: Recipe,
     champion_then: Mapping[str, Any] | None,
     report: dict[str, Any],
+    champion: Model | None = None,
 ) -> Decision:
     """What the gate says of the engine's model; its outcome model's figures and all drift go into the report."""
     assert engine.model is not None
@@ -57,7 +58,7 @@ def hold_trial(
     fit = [drawn[origin].listings for origin in split.fit]
     findings: list[Finding] = [
         *check_lists(engine, replays),
-        *check_outcome(outcome, gate),
+        *check_outcome(outcome, gate, measure_outcome(champion.outcome, judged) if champion else None),
         *drift,
         *check_feeds(facts, gate),
         check_settled(facts, fit, judged, gate),
