@@ -21,7 +21,7 @@ from api.deps import PROBLEM_SCHEMA
 from api.middleware import Doorkeeper, add_headers
 from api.pages.site import add_pages, page_problem
 from api.problems import Problem, invalid, of_status, problem_of, read_language
-from api.routes import checks, feedback, health, lists, models, pairings, rates, tables
+from api.routes import checks, feedback, health, lists, models, nightly_lists, pairings, rates, tables
 from api.schemas.rows import row_components
 from api.schemas.types import examples_by_shape
 from api.serving import Serving
@@ -61,7 +61,7 @@ def make_app(settings: Settings, *, clock: Callable[[], datetime] = now_utc) -> 
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.serving = serving
-    for room in (lists, pairings, checks, rates, feedback, models, tables, health):
+    for room in (lists, nightly_lists, pairings, checks, rates, feedback, models, tables, health):
         app.include_router(room.router)
     docs.add_docs(app)
     add_pages(app)

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Engine as Store
 from sqlmodel import Session
@@ -21,6 +22,8 @@ from matcher.policy import Policy
 from matcher.takers import expect_takers
 from matcher.verdict import Status, Verdict
 from matcher.verdict_book import Both, check
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 def check_one(
@@ -42,13 +45,38 @@ def find_event(calendar: Calendar, event_id: str) -> BigEvent:
 
 
 def keep(store: Store, answers: Iterable[Both], policy: Policy) -> None:
-    """Write down what is shown, but for rules that do not apply."""
+    """Write down what was shown, in the order in which it was, but for rules that do not apply.
+
+    Where a rule said several things of a SKU, each of them is compared with the one before, and has its own instant.
+    """
     now = datetime.now(UTC)
-    rows = [shown_row(v, now) for both in answers for v in both if v.status is not Status.NOT_APPLICABLE]
-    if not rows:
+    turns: list[list[ShownVerdict]] = []
+    said: Counter[tuple[str, str]] = Counter()
+    for verdict in (one for both in answers for one in both if one.status is not Status.NOT_APPLICABLE):
+        turn = said[verdict.sku_id, verdict.rule]
+        said[verdict.sku_id, verdict.rule] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(shown_row(verdict, now + turn * _TICK))
+    if not turns:
         return
     with writing(store) as session:
-        keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
+        for rows in turns:
+            keep_shown(session, rows, policy_version=policy.version, policy=policy.model_dump_json(), at=now)
+
+
+def says_the_same(one: Both, other: Both) -> bool:
+    """Whether a reader would see no difference; the instants that the two are about may differ."""
+    return one is other or all(
+        _told(verdict) == _told(before) for verdict, before in zip(one, other, strict=True)
+    )
+
+
+def _told(verdict: Verdict) -> tuple[object, ...]:
+    return (
+        verdict.sku_id, verdict.rule, verdict.status, verdict.reason, verdict.margin, verdict.evidence,
+        verdict.provisional, verdict.policy_version,
+    )  # fmt: skip
 
 
 def shown_of(session: Session, sku_id: str) -> list[ShownVerdict]:

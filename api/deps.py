@@ -1,10 +1,12 @@
 """What does a route ask for? Who calls and whether they may, the engine of now, the language, a moment of the store."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from json import JSONDecoder
 from typing import Annotated, Any, Final, NoReturn
 
+import anyio
 from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
@@ -17,7 +19,8 @@ from api.loading import Served
 from api.problems import KINDS, MEDIA_TYPE, Language, Problem, read_language
 from api.schemas.types import ProblemDocument
 from api.security import RETRY_SECONDS, Denial, admit
-from api.serving import Serving
+from api.serving import WAIT_SECONDS, Serving
+from features.store.columns import ID_PATTERN
 from features.store.db import read_rows, reading
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="A key: `matcher keys create` makes one.")
@@ -28,6 +31,7 @@ _ALWAYS: Final = (
     "timeout",
     "too_many_requests",
     "not_ready",
+    "busy",
 )
 
 
@@ -70,12 +74,30 @@ def get_session(serving: "ServingNow") -> Iterator[Session]:
         yield session
 
 
+async def take_turn(serving: "ServingNow") -> AsyncIterator[None]:
+    """A turn among those who write, in a line that costs no thread; Problem `busy` where it takes too long.
+
+    Writers wait for the store's pen, each in a thread: without the line they would have all of them, and whoever only
+    reads would wait too. To be asked for last, when the body is there: nobody's slow sending holds a turn.
+    """
+    try:
+        with anyio.fail_after(WAIT_SECONDS):
+            await serving.turns.acquire()
+    except TimeoutError as error:
+        raise Problem("busy", headers={"Retry-After": "5"}) from error
+    try:
+        yield
+    finally:
+        serving.turns.release()
+
+
 ServingNow = Annotated[Serving, Depends(get_serving)]
 ServedNow = Annotated[Served, Depends(get_served)]
 Speaking = Annotated[Language, Depends(get_language)]
 Calling = Annotated[Caller, Depends(get_caller)]
 Now = Annotated[datetime, Depends(get_now)]
 Reading = Annotated[Session, Depends(get_session)]
+InTurn = Annotated[None, Depends(take_turn, scope="function")]
 
 
 class Guard:
@@ -189,7 +211,7 @@ def brand_of(serving: Serving, sku_id: str) -> str | None:
     """Whose SKU it is now: by the snapshot, and for one that it does not know by the store."""
     served = serving.current
     found = None if served is None else served.brand_of(sku_id)
-    if found is not None or len(sku_id) > _LONGEST_ID:
+    if found is not None or not _ID.fullmatch(sku_id):
         return found
     with reading(serving.store) as session:
         rows = read_rows(
@@ -200,7 +222,7 @@ def brand_of(serving: Serving, sku_id: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-_LONGEST_ID: Final = 64
+_ID: Final = re.compile(ID_PATTERN.removesuffix("$"), re.ASCII)
 
 
 def guarded(declared: Mapping[str, Any], *codes: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from sqlmodel import Session
 
 from api.access import Caller
@@ -11,7 +12,8 @@ from api.answers import verdict_lines
 from api.problems import Language, Problem
 from api.schemas.feedback import EventAsked
 from api.serving import Serving
-from features.store.db import read_rows_of
+from features.errors import Fault
+from features.store.db import read_rows_of, reading
 from features.store.dossiers import load_calendar, load_dossiers
 from features.store.journal import Event, stored_events
 from matcher.verdict import RULES
@@ -25,26 +27,31 @@ TOLD_BY: Final[Mapping[str, frozenset[str]]] = {
 COMMITTING: Final = frozenset({"picked", "invited"})
 AHEAD: Final = timedelta(minutes=5)
 """A clock may be so much ahead of ours."""
+_LOG: Final = structlog.get_logger("matcher.http")
 
 
 def take_events(
     serving: Serving,
-    session: Session,
     asked: Sequence[EventAsked],
     caller: Caller,
     language: Language,
     now: datetime,
 ) -> dict[str, Any]:
-    """All of them on disk, or none: the numbers of new and of known ones, and the verdicts on what they commit to."""
+    """All of them on disk, or none: the numbers of new and of known ones, and the verdicts on what they commit to.
+
+    Who tells one of these events at the same moment comes before or after, never between the check and the disk.
+    """
     events = [Event(source=caller.name, **dict(one)) for one in asked]
-    # before the session's first read: what the journal has handed on by then is in the store that the session sees
-    waiting = serving.journal.waiting([event.event_id for event in events])
-    _refuse_what_is_not_theirs(session, events, caller)
-    fresh = _refuse_contradictions(waiting, session, events, now)
-    commitments = {one.event_id: one.sku_id for one in fresh if one.kind in COMMITTING}
-    verdicts = _check_commitments(serving, session, commitments, [one.event_id for one in events], now)
-    if fresh:
-        serving.journal.append(fresh)
+    ids = [event.event_id for event in events]
+    commitments = {one.event_id: one.sku_id for one in events if one.kind in COMMITTING}
+    with serving.journal.telling.alone(ids):
+        # before the session's first read: what the journal has handed on by then is in the store that the session sees
+        waiting = serving.journal.waiting(ids)
+        with reading(serving.store) as session:
+            _refuse_what_is_not_theirs(session, events, caller)
+            fresh = _refuse_contradictions(waiting, session, events, now)
+            verdicts = _check_commitments(serving, session, commitments, fresh, ids, now)
+        _write_down(serving, fresh)
     serving.remember(verdicts.values())
     return {
         "accepted": len(fresh),
@@ -54,6 +61,43 @@ def take_events(
             for event_id, sku_id in commitments.items()
         ],
     }
+
+
+def take_once(serving: Serving, event: EventAsked, caller: Caller, language: Language, now: datetime) -> None:
+    """What a page tells under an id that it makes: the same told a moment before, by another click, is this one.
+
+    Problem `conflict` where something else stands under the id: then nothing was written.
+    """
+    try:
+        take_events(serving, [event], caller, language, now)
+    except Problem as problem:
+        if problem.code != "conflict":
+            raise
+        waiting = serving.journal.waiting([event.event_id])
+        with reading(serving.store) as session:
+            known = stored_events(session, [event.event_id]) | waiting
+        before = known.get(event.event_id)
+        told = (event.anchor_id, event.sku_id, event.kind, caller.name)
+        if before is None or (before.anchor_id, before.sku_id, before.kind, before.source) != told:
+            raise Problem(
+                "conflict",
+                en="it was not written down: something else is stored in its place; tell the operator",
+                zh="未能记录：相同编号下已有其他内容，请联系运营",
+            ) from problem
+
+
+def _write_down(serving: Serving, fresh: Sequence[Event]) -> None:
+    """On disk, or a problem that says that nothing was taken."""
+    try:
+        serving.journal.append(fresh)
+    except Fault as error:
+        _LOG.error("journal_refused", error=str(error))
+        raise Problem(
+            "busy",
+            en="nothing of it could be written down, and nothing was taken; send it again",
+            zh="暂时无法记录，未接受任何内容，请稍后重试",
+            headers={"Retry-After": "5"},
+        ) from error
 
 
 def _refuse_what_is_not_theirs(session: Session, events: Sequence[Event], caller: Caller) -> None:
@@ -125,9 +169,17 @@ def _refuse_contradictions(
 
 
 def _check_commitments(
-    serving: Serving, session: Session, commitments: Mapping[str, str], order: Sequence[str], now: datetime
+    serving: Serving,
+    session: Session,
+    commitments: Mapping[str, str],
+    fresh: Sequence[Event],
+    order: Sequence[str],
+    now: datetime,
 ) -> dict[str, Both]:
-    """Both verdicts of each SKU that is picked or invited for, on live rows; refused where the policy bars it."""
+    """Both verdicts of each SKU that is picked or invited for, on live rows; refused where the policy bars it.
+
+    What is known already was taken then, whatever the policy would say of it today.
+    """
     if not commitments:
         return {}
     calendar, policy = load_calendar(session), serving.policy
@@ -142,7 +194,7 @@ def _check_commitments(
             "code": rule.upper(),
             "sentence": f"{found[sku_id].of(rule).status}: {found[sku_id].of(rule).reason}",
         }
-        for event_id, sku_id in commitments.items()
+        for event_id, sku_id in ((one.event_id, one.sku_id) for one in fresh if one.kind in COMMITTING)
         for rule in RULES
         if found[sku_id].of(rule).status in BARRED[book.mode(rule)]
     ]

@@ -15,7 +15,8 @@ from typing import Final, get_args
 import polars as pl
 from sqlalchemy import Engine as Store
 
-from features.errors import RegistryDamaged, WrongInput
+from features.catalogue import SOURCES
+from features.errors import RegistryDamaged, UnknownId, WrongInput
 from features.facts import Facts, load_facts
 from features.settings import Settings
 from features.snapshot import take_snapshot
@@ -137,19 +138,26 @@ def load_champion(home: Path) -> Model | None:
     manifest = champion(home)
     if manifest is None:
         return None
+    files = read_model(home, manifest.version)  # what is not as it was published needs no trial
     try_model(home, manifest.version)
-    return Model.from_files(manifest.version, read_model(home, manifest.version))
+    return Model.from_files(manifest.version, files)
 
 
 def try_model(home: Path, version: str) -> None:
     """Have another process load a model and score its golden batch; RegistryDamaged where that does not end well."""
-    done = subprocess.run(  # noqa: S603 - our own module, and a version that the registry names
-        [sys.executable, "-m", "api.trying", str(home), version],
-        capture_output=True,
-        text=True,
-        timeout=_LONGEST_TRIAL_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, and a version that the registry names
+            [sys.executable, "-m", "api.trying", str(home), version],
+            capture_output=True,
+            text=True,
+            errors="replace",  # what a dying library says need not be text
+            timeout=_LONGEST_TRIAL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RegistryDamaged(
+            f"model {version} is not served: its trial did not end within {_LONGEST_TRIAL_SECONDS} s; roll back"
+        ) from error
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise RegistryDamaged(
@@ -158,10 +166,16 @@ def try_model(home: Path, version: str) -> None:
 
 
 def last_best_source(home: Path, at: datetime) -> Mapping[Side, str] | None:
-    """The best single source of each direction, by the last night before an instant; nothing before any night."""
+    """The best single source of each direction, by the last night before an instant; nothing before any night.
+
+    A night whose model is damaged or gone is passed over: the one before it knew nearly as well.
+    """
     for version in reversed(list_versions(home)):
         if version[:8] <= f"{shanghai_day(at):%Y%m%d}":
-            found = load_manifest(home, version).metrics.get("best_source")
-            if isinstance(found, dict):
+            try:
+                found = load_manifest(home, version).metrics.get("best_source")
+            except (RegistryDamaged, UnknownId):
+                continue
+            if isinstance(found, dict) and all(found.get(side) in SOURCES for side in SIDES):
                 return {side: str(found[side]) for side in SIDES}
     return None

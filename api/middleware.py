@@ -63,7 +63,7 @@ class Doorkeeper:
         scope.setdefault("state", {})["request_id"] = request_id
         declared = Headers(scope=scope).get("content-length")
         seen: dict[str, int] = {}
-        is_head = scope["method"] == "HEAD"
+        is_head = scope["state"]["is_head"] = scope["method"] == "HEAD"
         asked: Scope = {**scope, "method": "GET"} if is_head else scope  # routes need not know of it
 
         async def answer(message: Message) -> None:

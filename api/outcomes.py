@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlmodel import Session
 
+from api.security import keyed_digest
 from api.serving import Serving
 from features.store.db import read_rows
 from features.store.written import COLUMNS, Event
@@ -35,6 +35,8 @@ class Dealing:
     sku_id: str
     steps: tuple[Event, ...]
     """Oldest first."""
+    invitation: Event | None = None
+    """The brand's latest, as long as it waits for an answer."""
 
     def last(self, *kinds: str) -> Event | None:
         """The latest step of these kinds."""
@@ -53,15 +55,6 @@ class Dealing:
         assert begun is not None
         return begun.at
 
-    @property
-    def invitation(self) -> Event | None:
-        """The brand's latest, as long as it waits for an answer; the brand's clock may be ahead of ours."""
-        asked, answered = self.last("invited"), self.last("accepted", "declined")
-        if asked is None or answered is None:
-            return asked
-        is_answered = answered.at >= asked.at or answered.event_id == answer_id(asked, answered.kind)
-        return None if is_answered else asked
-
     def pick_at(self, now: datetime) -> datetime | None:
         """When it was picked, as long as that counts."""
         picked = self.last("picked")
@@ -78,29 +71,42 @@ def dealings_of(
     )  # before the store is read: the other way round an event could be found in neither
     rows = read_rows(session, _SELECT, {"anchor": anchor_id, "since": microseconds(since)})
     found = {event.event_id: event for event in (*waiting, *map(_event, rows)) if event.kind in STEPS}
-    return _by_sku(event for event in found.values() if sku_id in {None, event.sku_id})
+    return _by_sku((event for event in found.values() if sku_id in {None, event.sku_id}), serving.secret)
 
 
-def pick_id(anchor_id: str, sku_id: str, now: datetime) -> str:
+# Ids that pages make are nobody's to guess: whoever could would ask by a 409 what others do, or take the id first.
+
+
+def pick_id(secret: bytes, anchor_id: str, sku_id: str, now: datetime) -> str:
     """The id of a pick: the same for the pair all day, so that two hands on one button make one pick."""
-    return _digest("pick", anchor_id, sku_id, shanghai_day(now).isoformat())
+    return _told_id(secret, "pick", anchor_id, sku_id, shanghai_day(now).isoformat())
 
 
-def answer_id(invitation: Event, kind: str) -> str:
+def answer_id(secret: bytes, invitation: Event, kind: str) -> str:
     """The id of the answer to an invitation: each may be given once."""
-    return _digest(kind, invitation.event_id)
+    return _told_id(secret, kind, invitation.event_id)
 
 
-def _by_sku(events: Iterable[Event]) -> dict[str, Dealing]:
+def _by_sku(events: Iterable[Event], secret: bytes) -> dict[str, Dealing]:
     steps: defaultdict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: (event.at, event.event_id)):
         steps[event.sku_id].append(event)
     dealings = [
-        Dealing(sku_id, tuple(of_sku))
+        Dealing(sku_id, tuple(of_sku), _unanswered(of_sku, secret))
         for sku_id, of_sku in steps.items()
         if any(step.kind in {"picked", "invited"} for step in of_sku)
     ]
     return {one.sku_id: one for one in sorted(dealings, key=lambda one: one.began_at, reverse=True)}
+
+
+def _unanswered(steps: Sequence[Event], secret: bytes) -> Event | None:
+    """The latest invitation, if no answer came after it, or was given to it by its id: the brand's clock may be ahead."""
+    asked = next((step for step in reversed(steps) if step.kind == "invited"), None)
+    answered = next((step for step in reversed(steps) if step.kind in {"accepted", "declined"}), None)
+    if asked is None or answered is None:
+        return asked
+    is_answered = answered.at >= asked.at or answered.event_id == answer_id(secret, asked, answered.kind)
+    return None if is_answered else asked
 
 
 def _event(row: Sequence[Any]) -> Event:
@@ -108,5 +114,5 @@ def _event(row: Sequence[Any]) -> Event:
     return Event(**values | {"at": from_microseconds(values["at"])})
 
 
-def _digest(*parts: str) -> str:
-    return f"{parts[0]}.{sha256('|'.join(parts).encode()).hexdigest()[:40]}"
+def _told_id(secret: bytes, *parts: str) -> str:
+    return f"{parts[0]}.{keyed_digest(secret, 'told', *parts)[:40]}"

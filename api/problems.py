@@ -15,8 +15,11 @@ from fastapi.responses import JSONResponse
 from api.schemas.types import Asked
 from features.errors import (
     FenxiaoError,
+    GateRefused,
     IdempotencyClash,
+    LeaseHeld,
     NoModel,
+    NoRoom,
     Refused,
     RegistryDamaged,
     RowsRefused,
@@ -127,23 +130,29 @@ def problem_of(error: FenxiaoError) -> Problem:
     if isinstance(error, RowsRefused):
         code = "conflict" if error.conflict else "rejected_rows"
         return Problem(code, errors=[asdict(one) for one in error.faults[:_MOST_FAULTS]])
-    code, is_told = next(known for kind, known in _BY_ERROR.items() if isinstance(error, kind))
-    said = str(error) if is_told else None
-    return Problem(code, en=said, zh=said, headers={"Retry-After": "5"} if code == "busy" else {})
+    code, zh = next(known for kind, known in _BY_ERROR.items() if isinstance(error, kind))
+    en = None if zh is None else str(error)
+    return Problem(code, en=en, zh=zh, headers={"Retry-After": "5"} if code == "busy" else {})
 
 
-_BY_ERROR: Final[Mapping[type[FenxiaoError], tuple[str, bool]]] = {
-    IdempotencyClash: ("idempotency_key_reused", False),
-    TableForbidden: ("forbidden", True),
-    UnknownId: ("not_found", False),
-    WrongInput: ("invalid", False),  # it quotes what was handed in
-    Refused: ("refused", True),
-    NoModel: ("refused", True),
-    RegistryDamaged: ("conflict", False),
-    StoreBusy: ("busy", False),
-    FenxiaoError: ("internal", False),
+_BY_ERROR: Final[Mapping[type[FenxiaoError], tuple[str, str | None]]] = {
+    IdempotencyClash: ("idempotency_key_reused", None),
+    TableForbidden: (
+        "forbidden",
+        "此角色不能写入这张表；可写的表见 /docs，推荐的结果请用 POST /v1/feedback 上报",
+    ),
+    UnknownId: ("not_found", None),
+    WrongInput: ("invalid", None),  # it quotes what was handed in
+    GateRefused: ("refused", "该模型未通过上线门槛，现用模型继续服务"),
+    LeaseHeld: ("refused", "另一轮夜间训练正在进行"),
+    Refused: ("refused", "规则或当前状态不允许此操作"),
+    NoModel: ("refused", "没有可用的模型"),
+    RegistryDamaged: ("conflict", None),
+    StoreBusy: ("busy", None),
+    NoRoom: ("busy", None),
+    FenxiaoError: ("internal", None),
 }
-"""The first that fits: a code, and whether the error's own sentence may be told."""
+"""The first that fits: a code, and what is told in zh where the error's own sentence, which is en, may be told."""
 
 
 def of_status(status: int) -> Problem:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from starlette.requests import Request
+
 from api.access import Caller, Role
 from api.answers import Answered, answer_list
 from api.cursors import make_cursor, read_cursor
@@ -13,9 +15,11 @@ from api.loading import Served
 from api.problems import Language, Problem
 from api.schemas.lists import ListQuery
 from api.serving import Serving
+from api.wishes import hidden_of, hidden_rows, is_hidden
 from features.errors import WrongInput
+from features.store.db import reading
 from features.store.journal import Event
-from features.units import Ppm, parse_rate, parse_yuan
+from features.units import Ppm, from_microseconds, microseconds, parse_rate, parse_yuan
 from matcher.candidates.union import Side
 from matcher.request import Filters, Hidden, ListRequest
 
@@ -101,11 +105,55 @@ def position_of(serving: Serving, query: ListQuery, *, path: str, caller: Caller
     return read_cursor(serving.secret, query.cursor, account=caller.account, what=_what(query, path))
 
 
+def turn_goods(
+    serving: Serving,
+    served: Served,
+    anchor_id: str,
+    query: ListQuery,
+    *,
+    path: str,
+    caller: Caller,
+    language: Language,
+    now: datetime,
+) -> Answered:
+    """One page of an anchor's goods, without what the anchor has hidden.
+
+    A page after the first is dealt as the first one was: what has been hidden since leaves a gap in it and moves
+    nothing up, for what moved up to a page that was read would never be seen.
+    """
+    hidden = serving.hidden.get(anchor_id, Hidden())
+    dealt_us = position_of(serving, query, path=path, caller=caller).get("dealt_us")
+    dealt = hidden
+    if dealt_us is not None and hidden != Hidden():
+        with reading(serving.store) as session:
+            dealt = hidden_of(hidden_rows(session, anchor_id), until=from_microseconds(dealt_us))
+    answered = turn_to(
+        serving,
+        served,
+        list_request("goods", served.anchor_rows[anchor_id], query, dealt),
+        query,
+        path=path,
+        caller=caller,
+        language=language,
+        now=now,
+        note={"dealt_us": dealt_us or microseconds(now)},
+    )
+    answered.document["items"] = [
+        line for line in answered.document["items"] if not is_hidden(hidden, line["sku_id"], line["category"])
+    ]
+    return answered
+
+
 def tell(
-    serving: Serving, answered: Answered, caller: Caller, request_id: str, now: datetime, *, offset: int = 0
+    serving: Serving, answered: Answered, caller: Caller, request: Request, now: datetime, *, offset: int = 0
 ) -> dict[str, Any]:
-    """The document under its request's id; that it was shown is written down beside the request, not in it."""
-    answered.document["request_id"] = request_id
+    """The document under its request's id; that it was shown is written down beside the request, not in it.
+
+    Who asks with HEAD sees nothing, so that nothing was shown.
+    """
+    request_id = answered.document["request_id"] = request.state.request_id
+    if getattr(request.state, "is_head", False):
+        return answered.document
     serving.journal.note(
         [
             Event(

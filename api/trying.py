@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from features.errors import FenxiaoError
-from matcher.golden import check_golden
+from matcher.golden import check_golden, check_texts
 from matcher.model import Model
 from matcher.registry import read_model
 
@@ -16,6 +16,7 @@ def main(home: str, version: str) -> int:
     """0 where every file is as it was published, loads, and scores the golden batch as it did where it was trained."""
     try:
         files = read_model(Path(home), version)
+        check_texts(version, files)
         check_golden(Model.from_files(version, files), files)
     except FenxiaoError as error:
         sys.stderr.write(f"{error}\n")

@@ -1,6 +1,7 @@
 """What does an anchor not want to see? Single goods, and categories of which it has seen enough: kept, and counted at once."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Final, Literal
 
@@ -77,9 +78,13 @@ def is_hidden(hidden: Hidden, sku_id: str, category: str) -> bool:
 
 
 def _change(serving: Serving, anchor_id: str, change: Callable[[Session], None]) -> None:
-    """In the store and in memory, as one: nobody reads the one between the two."""
-    with serving.hiding:
+    """In the store and in memory, as one: nobody reads the one between the two.
+
+    The lock is taken under the pen, and let go of after the commit: nobody who holds it waits for a writer.
+    """
+    with ExitStack() as held:
         with writing(serving.store) as session:
             change(session)
             hidden = hidden_of(hidden_rows(session, anchor_id))
+            held.enter_context(serving.hiding)
         serving.hide(anchor_id, hidden)

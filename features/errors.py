@@ -15,6 +15,7 @@
     └── Fault                  exit 1   the program, its files or its machine are not as they should be
         ├── FeatureMismatch    exit 1   a model was trained on other features than this build makes
         ├── NoModel            exit 1   the registry holds no model that may be used here
+        ├── NoRoom             exit 1   a disk is full; what was there before is there still
         ├── RegistryDamaged    exit 1   a model's bytes are not those its manifest names
         ├── StoreBusy          exit 1   another writer holds the database for longer than we wait
         └── StoreMismatch      exit 1   the database is older or newer than this build, or not ours
@@ -22,9 +23,12 @@
 A message says what, which, and what to do next. A pairing that a rule leaves out is no error: it is a value.
 """
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Final
 
 
 class FenxiaoError(Exception):
@@ -123,6 +127,10 @@ class NoModel(Fault):
     """The registry holds no model that may be used here."""
 
 
+class NoRoom(Fault):
+    """A disk is full: the message says what did not fit. What was committed or published before is as it was."""
+
+
 class RegistryDamaged(Fault):
     """A model's bytes are not those that its manifest names; they are never loaded."""
 
@@ -133,3 +141,32 @@ class StoreBusy(Fault):
 
 class StoreMismatch(Fault):
     """The database's tables are older or newer than this build's, or are not ours."""
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk, a quota or a limit let nothing more be written; polars tells the number in its words alone."""
+    return error.errno in _FULL or (
+        error.errno is None and any(f"(os error {number})" in str(error) for number in _FULL)
+    )
+
+
+@contextmanager
+def needs_room(place: Path, what: str) -> Iterator[None]:
+    """NoRoom where the disk of `place` is too full for `what`; other trouble passes as it is."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise no_room(error, place, what) from error
+
+
+def no_room(error: OSError, place: Path, what: str) -> NoRoom:
+    """What to tell where a disk `is_full`."""
+    return NoRoom(
+        f"there is no room for {what} in {place} ({error.strerror or error}); what was there before is as it was; "
+        "make room, then do it again"
+    )

@@ -109,8 +109,8 @@ class Sink:
         self.is_empty = False
 
     def __exit__(self, *_: object) -> None:
-        if self.writer is not None:
-            self.writer.close()
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        with self.file:  # closed even where the disk takes no more
+            if self.writer is not None:
+                self.writer.close()
+            self.file.flush()
+            os.fsync(self.file.fileno())

@@ -19,14 +19,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, StringConstraints, ValidationError
 
-from features.errors import GateRefused, NoModel, Refused, RegistryDamaged, UnknownId
+from features.errors import GateRefused, NoModel, Refused, RegistryDamaged, UnknownId, needs_room
 
 _VERSION: Final = re.compile(r"\d{8}-[0-9a-f]{12}")
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_FileName = Annotated[str, StringConstraints(pattern=f"^{_FILE_NAME.pattern}$")]  # leads nowhere else
 _MANIFEST: Final = "manifest.json"
 _POINTER: Final = "champion.json"
 _ASIDE: Final = ".aside-"
@@ -63,7 +64,7 @@ class Manifest(Provenance):
     """A published model: its provenance, and the seal of every file."""
 
     version: str
-    files: dict[str, str]
+    files: dict[_FileName, str]
     """File name -> sha256 of its bytes, in hexadecimal."""
 
     @classmethod
@@ -112,6 +113,7 @@ def publish(home: Path, provenance: Provenance, files: Mapping[str, bytes]) -> M
             place.rename(folder / f"{_ASIDE}damaged")
         aside.rename(place)
         _sync(folder)
+        _clear(folder)
     return manifest
 
 
@@ -200,15 +202,16 @@ def list_versions(home: Path) -> list[str]:
 def load_manifest(home: Path, version: str) -> Manifest:
     """The manifest of a version; RegistryDamaged where it is not the one that was published under this name."""
     folder = home / "models" / version
-    if not _VERSION.fullmatch(version) or not folder.is_dir():
+    if not _VERSION.fullmatch(version) or not os.path.lexists(folder):
         raise UnknownId(
             f"no model {version!r} in {home / 'models'}; `matcher models list` names those there are"
         )
     try:
         manifest = Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
-    except (OSError, ValidationError) as error:
+        rightful = manifest.rightful_version
+    except (OSError, ValueError) as error:  # a ValueError also: a figure that JSON does not have
         raise RegistryDamaged(f"model {version}: {_MANIFEST} cannot be read; {_WAY_OUT}") from error
-    if not manifest.version == manifest.rightful_version == version:
+    if not manifest.version == rightful == version:
         raise RegistryDamaged(f"model {version}: {_MANIFEST} was changed after it was published; {_WAY_OUT}")
     return manifest
 
@@ -237,7 +240,7 @@ def read_history(home: Path) -> tuple[Promotion, ...]:
         return _Pointer.model_validate_json(pointer.read_bytes()).history
     except FileNotFoundError:
         return ()
-    except ValidationError as error:
+    except (OSError, ValidationError) as error:
         raise RegistryDamaged(f"{pointer} cannot be read; remove it and promote a model") from error
 
 
@@ -254,14 +257,23 @@ def _point(home: Path, history: tuple[Promotion, ...]) -> None:
 def _locked(home: Path) -> Iterator[Path]:
     """The models' folder, with nobody else writing to it; what a killed writer left aside is cleared away."""
     folder = home / "models"
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        _sync(home)
-    with (folder / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.glob(f"{_ASIDE}*"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield folder
+    with needs_room(folder, "a model"):
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync(home)
+        with (folder / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _clear(folder)
+            try:
+                yield folder
+            except OSError:
+                _clear(folder)  # what did not fit takes no room until the next night
+                raise
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.glob(f"{_ASIDE}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _damage(home: Path, version: str) -> str | None:

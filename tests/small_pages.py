@@ -41,7 +41,9 @@ TEMPLATES = {
 {{ parts.post_form("/slow", "Send", "primary") }}{% endblock %}""",
     "boxes.html": HEAD
     + """<form>{% for i in range(7) %}<label class="check"><input type="checkbox" name="sku" value="{{ i }}" data-limit="4"
-{% if i == 6 %} disabled{% endif %}>{{ i }}</label>{% endfor %}</form>{{ parts.copy_text("fx_secret") }}{% endblock %}""",
+{% if i == 6 %} disabled{% endif %}>{{ i }}</label>{% endfor %}</form>
+<form id="far"></form>{% for i in range(5) %}<label class="check"><input type="checkbox" name="anchor" value="{{ i }}" form="far"
+data-limit="4">far {{ i }}</label>{% endfor %}{{ parts.copy_text("fx_secret") }}{% endblock %}""",
     "parts_of_all_kinds.html": HEAD
     + """<div class="with-aside">{% call parts.filter_form(2) %}{{ parts.sort_select([("a", "A"), ("b", "B")], "a") }}
 {{ parts.number_field("rate", "Rate", "%", 20, hint="of the open plan", error="too high") }}{{ parts.checkbox_field("s", "Sample", true) }}{% endcall %}

@@ -1,11 +1,25 @@
 """Do lists over HTTP say what the engine says, to whom they may, in the shapes that are promised?"""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
 import pytest
 from pydantic import TypeAdapter
 
 from api.schemas.lists import GoodsList, Pairing, SharedShortlists, Shortlist
+from api.serving import Serving
+from api.wishes import hide
 from features.store.db import open_engine, read_rows, reading
-from live import Live
+from features.store.journal import Event
+from live import Live, served_copy
+from trained import Trained
+
+
+@pytest.fixture(scope="module")
+def hiding(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A site in which things are hidden: other tests, which compare lists, have another."""
+    with served_copy(trained, tmp_path_factory.mktemp("hiding")) as own:
+        yield own
 
 
 def test_goods_are_the_engines_in_the_promised_shape(live: Live) -> None:
@@ -71,6 +85,9 @@ def test_a_brands_skus_share_the_anchors(live: Live) -> None:
     shared = TypeAdapter(SharedShortlists).validate_json(answer.content)
     anchors = [line.anchor_id for one in shared.items for line in one.items]
     assert len(anchors) == len(set(anchors)) > 0
+    assert shared.next_cursor is None
+    assert shared.request_id == answer.headers["x-request-id"]
+    assert {one.request_id for one in shared.items} == {shared.request_id}
 
 
 def test_a_pairing_hides_from_each_side_what_is_the_others(live: Live) -> None:
@@ -83,6 +100,136 @@ def test_a_pairing_hides_from_each_side_what_is_the_others(live: Live) -> None:
     assert not seen["brand"].goods.above
     assert not seen["anchor"].shortlist.above
     assert seen["brand"].shortlist.rank == seen["operator"].shortlist.rank
+
+
+@pytest.mark.parametrize(("limit", "status"), [(0, 422), (1, 200), (200, 200), (201, 422), (-1, 422)])
+def test_a_page_has_one_to_two_hundred_lines(live: Live, limit: int, status: int) -> None:
+    with live.client("operator") as client:
+        for path in (f"/v1/anchors/{live.anchor_id}/goods", f"/v1/skus/{live.sku_id}/shortlist"):
+            answer = client.get(path, params={"limit": limit})
+            assert answer.status_code == status, answer.text
+            assert status == 422 or len(answer.json()["items"]) <= limit
+
+
+def test_without_a_limit_a_page_has_fifty_goods_or_twenty_anchors(live: Live) -> None:
+    with live.client("operator") as client:
+        for path, n in (
+            (f"/v1/anchors/{live.anchor_id}/goods", 50),
+            (f"/v1/skus/{live.sku_id}/shortlist", 20),
+        ):
+            page, whole = client.get(path).json(), client.get(path, params={"limit": 200}).json()
+            assert len(page["items"]) == min(n, len(whole["items"]))
+
+
+def test_the_document_tells_the_limits_of_a_page(live: Live) -> None:
+    with live.client(None) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/v1/anchors/{anchor_id}/goods", "/v1/skus/{sku_id}/shortlist"):
+        (limit,) = (one for one in paths[path]["get"]["parameters"] if one["name"] == "limit")
+        number = next(one for one in limit["schema"]["anyOf"] if one["type"] == "integer")
+        assert (number["minimum"], number["maximum"]) == (1, 200)
+
+
+INSTANTS = {
+    "2026-10-22T12:00:00+08:00": True, "2026-10-22T04:00:00.5Z": True, "2026-10-22 04:00+00:00": True,
+    "1790000000": False, "1790000000.5": False, "-1790000000": False, "1790000000000": False, "2026": False,
+    "2026-10-22": False, "2026-10-22T12:00:00": False, "now": False,
+}  # fmt: skip
+"""How an instant may be written, and how not: a number is none, in digits neither."""
+
+
+@pytest.mark.parametrize("text", INSTANTS)
+def test_an_instant_is_written_out_with_its_offset(live: Live, text: str) -> None:
+    with live.client("operator") as client:
+        for path in (f"/v1/skus/{live.sku_id}/checks", f"/v1/skus/{live.sku_id}/rate"):
+            answer = client.get(path, params={"at": text}, headers={"Accept-Language": "zh"})
+            assert (answer.status_code == 200) == INSTANTS[text], answer.text
+            if not INSTANTS[text]:
+                (error,) = answer.json()["errors"]
+                assert error["place"] == ["query", "at"]
+                assert "时" in error["sentence"]
+
+
+@pytest.mark.parametrize("at", [1_790_000_000, 1_790_000_000.5, "1790000000", True, None])
+def test_a_number_is_no_instant_of_an_event(live: Live, at: object) -> None:
+    event = {
+        "event_id": "numbered", "at": at, "anchor_id": live.anchor_id, "sku_id": live.sku_id, "kind": "clicked",
+    }  # fmt: skip
+    with live.client("operator") as client:
+        answer = client.post("/v1/feedback", json={"events": [event]})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["place"] == ["body", "events", "0", "at"]
+
+
+def test_an_instant_is_documented_as_one(live: Live) -> None:
+    with live.client(None) as client:
+        document = client.get("/openapi.json").json()
+    at = document["components"]["schemas"]["EventAsked"]["properties"]["at"]
+    assert (at["type"], at["format"]) == ("string", "date-time")
+    (asked,) = (
+        one
+        for one in document["paths"]["/v1/skus/{sku_id}/checks"]["get"]["parameters"]
+        if one["name"] == "at"
+    )
+    assert "date-time" in {one.get("format") for one in asked["schema"]["anyOf"]}
+
+
+def test_goods_pages_follow_each_other_though_something_is_hidden_in_between(hiding: Live) -> None:
+    address = f"/v1/anchors/{hiding.anchor_id}/goods"
+    serving: Serving = hiding.app.state.serving
+    with hiding.client("anchor") as client:
+        first = client.get(address, params={"limit": 20}).json()
+        whole = [line["sku_id"] for line in client.get(address, params={"limit": 60}).json()["items"]]
+        for sku_id in (whole[4], whole[25]):  # of the page that was read, and of the one that comes
+            hide(serving, hiding.anchor_id, "sku", sku_id, now=serving.clock())
+        pages = [first]
+        while len(pages) < 3:
+            cursor = pages[-1]["next_cursor"]
+            pages.append(client.get(address, params={"limit": 20, "cursor": cursor}).json())
+        afresh = [line["sku_id"] for line in client.get(address, params={"limit": 60}).json()["items"]]
+    seen = [(line["rank"], line["sku_id"]) for page in pages for line in page["items"]]
+    assert seen == [(k, sku_id) for k, sku_id in enumerate(whole, start=1) if k != 26]
+    assert not {whole[4], whole[25]} & set(afresh)
+
+
+@pytest.fixture
+def shown(hiding: Live, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """By request how many lines it had written down as shown."""
+    found: Counter[str] = Counter()
+    journal = hiding.app.state.serving.journal
+    note = journal.note
+
+    def counted(events: Sequence[Event]) -> None:
+        found.update(str(event.request_id) for event in events)
+        note(events)
+
+    monkeypatch.setattr(journal, "note", counted)
+    return found
+
+
+def test_a_head_shows_nothing_so_that_nothing_is_recorded_as_shown(hiding: Live, shown: Counter[str]) -> None:
+    with hiding.client("operator") as client:
+        for path in (f"/v1/anchors/{hiding.anchor_id}/goods", f"/v1/skus/{hiding.sku_id}/shortlist"):
+            head, get = client.head(path), client.get(path)
+            assert (head.status_code, head.content, get.status_code) == (200, b"", 200)
+            assert shown[get.headers["x-request-id"]] == len(get.json()["items"]) > 0
+            assert head.headers["x-request-id"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [("brand", "/skus/{sku_id}/shortlist"), ("brand", "/skus/{sku_id}/shortlist.csv"), ("anchor", "/goods")],
+)
+def test_a_head_of_a_page_shows_nothing_either(
+    hiding: Live, shown: Counter[str], role: str, path: str
+) -> None:
+    address = path.format(sku_id=hiding.sku_id)
+    with hiding.client(None, follow_redirects=True) as client:
+        client.post("/sign-in", data={"key": hiding.keys[role]})
+        head, get = client.head(address), client.get(address)
+    assert head.status_code == get.status_code == 200
+    assert shown[get.headers["x-request-id"]] > 0
+    assert head.headers["x-request-id"] not in shown
 
 
 def test_an_unknown_parameter_is_an_error_and_is_not_echoed(live: Live) -> None:

@@ -12,11 +12,13 @@ import pytest
 import schemathesis
 
 from api.access import operations
-from api.problems import KINDS, MEDIA_TYPE
+from api.problems import KINDS, MEDIA_TYPE, problem_of
 from api.schemas.types import examples_by_shape
 from api.security import Attempts, RateLimits
+from features.errors import FenxiaoError, PlannedRowRefused, RowsRefused, TableForbidden
 from features.store.db import open_engine, writing
 from live import Live, served_copy
+from matcher.registry import list_versions
 from quiet import quiet
 from trained import Trained
 
@@ -90,6 +92,7 @@ ASKED: dict[str, tuple[str | None, Ask]] = {
     "too_large": ("operator", lambda _, c: c.put("/v1/brands/P", content=b" " * (2**20 + 1))),
     "unsupported_media_type": ("operator", lambda _, c: c.post("/v1/checks", content=b"a", headers={"Content-Type": "text/csv"})),
     "invalid": ("operator", lambda s, c: c.get(f"/v1/anchors/{s.anchor_id}/goods?limit=201")),
+    "refused": ("operator", lambda s, c: c.post(f"/v1/models/{list_versions(s.settings.home)[0]}:rollback")),
     "rejected_rows": ("operator", lambda _, c: c.put("/v1/brands/P", json={"name": None})),
 }  # fmt: skip
 LANGUAGES = (("zh", "zh-CN,zh;q=0.9,en;q=0.8"), ("en", "en-GB,en;q=0.7"), ("en", "fr"), ("en", None))
@@ -105,9 +108,33 @@ def test_a_problem_is_told_in_the_language_of_its_reader(site: Live, code: str) 
         problem = told(answer, code)
         assert answer.headers["content-language"] == language
         assert problem["title"] == getattr(KINDS[code], language)
+        assert language_of(problem.get("detail")) in {language, None}
         for error in problem.get("errors", []):
-            assert ("zh" if re.search(r"[\u4e00-\u9fff]", error["sentence"]) else "en") == language, error
+            assert language_of(error["sentence"]) == language, error
             assert "sentence_zh" not in error
+
+
+def language_of(text: str | None) -> str | None:
+    return None if text is None else "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
+
+
+def every_error(kind: type[FenxiaoError] = FenxiaoError) -> list[type[FenxiaoError]]:
+    """The whole tree, but for those that are made of more than a sentence."""
+    below = [one for child in kind.__subclasses__() for one in every_error(child)]
+    return below if kind in {RowsRefused, PlannedRowRefused} else [kind, *below]
+
+
+@pytest.mark.parametrize("kind", every_error())
+def test_what_may_be_told_of_an_error_of_ours_is_told_in_both_languages(kind: type[FenxiaoError]) -> None:
+    problem = problem_of(kind("a sentence of ours"))
+    assert (problem.detail["zh"] is None) == (problem.detail["en"] is None)
+    assert problem.detail["en"] in {None, "a sentence of ours"}
+    assert language_of(problem.detail["zh"]) in {None, "zh"}
+
+
+def test_a_table_that_a_role_may_not_write_is_refused_in_either_language() -> None:
+    for language, detail in problem_of(TableForbidden("a brand writes skus")).detail.items():
+        assert language_of(detail) == language
 
 
 def told(answer: httpx.Response, code: str) -> dict[str, Any]:

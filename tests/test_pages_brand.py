@@ -11,6 +11,8 @@ from sqlalchemy import Engine, event
 
 from api.pages import brand_skus
 from api.pages.brand_promises import SEVERITY, a_unit, cures_of
+from api.pages.words.categories import category_name
+from api.problems import Language
 from brand_site import (
     browse,
     kept_sku,
@@ -34,6 +36,23 @@ def test_failing_skus_come_first_and_say_what_would_make_them_pass(brands_site: 
     told = text_of(html)
     assert "CPS floor: Passes once the open rate rises from 10 % to 15.5 %" in told
     assert "Everybody: passes once ¥98.00 paid falls to ¥90.00, an item price of at most ¥92.00" in told
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_category_is_called_as_people_call_it(brands_site: Live, language: Language) -> None:
+    served = serving(brands_site).current
+    assert served is not None
+    rows = served.engine.world.snapshot.shelf.rows
+    with browse(brands_site, "brand", language=language) as page:
+        for address in ("/skus", f"/skus/{brands_site.sku_id}"):
+            html = page.get(address).text
+            told = re.findall(r'<span class="category-path">([^<]*)</span>', html)
+            named = re.findall(r"<span>(S\d+)</span>", html)
+            assert len(told) == len(named) > 0
+            for sku_id, text in zip(named, told, strict=True):
+                path = rows["category"][served.sku_rows[sku_id]]
+                assert text == category_name(path, language)
+            assert not re.search("[a-z]" if language == "zh" else "/", "".join(told))
 
 
 def test_the_list_is_narrowed_by_verdict_rule_and_words_in_the_address(brands_site: Live) -> None:

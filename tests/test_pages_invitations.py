@@ -70,9 +70,11 @@ def test_another_invitation_is_sent_only_where_the_last_came_to_nothing(
 
 
 def test_the_same_told_twice_has_one_id() -> None:
-    assert told_event_id("S1", "A1", "invited", 0) == told_event_id("S1", "A1", "invited", 0)
-    others = {told_event_id("S1", "A1", "invited", 1), told_event_id("S1", "A2", "invited", 0)}
-    assert told_event_id("S1", "A1", "invited", 0) not in others
+    def told(secret: bytes = b"1", source: str = "brand:B1", anchor_id: str = "A1", n: int = 0) -> str:
+        return told_event_id(secret, source, "S1", anchor_id, "invited", n)
+
+    assert told() == told()
+    assert told() not in {told(n=1), told(anchor_id="A2"), told(source="brand:B2"), told(secret=b"2")}
     assert STATES[0] == "invited"
 
 

@@ -125,6 +125,21 @@ def test_an_invitation_is_shown_answered_and_answered_once(site: Live) -> None:
     assert len(drained(site, "SELECT 1 FROM feedback WHERE kind = 'accepted' AND at > :at", since(site))) == 1
 
 
+def test_an_invitation_for_a_sku_that_is_newer_than_the_snapshot_is_shown_and_answered(site: Live) -> None:
+    row = {"brand_id": site.brand_id, "title": "Brand new", "category": "food/snack", "list_price_fen": 990}
+    with site.client("brand") as brand, browse(site, "anchor") as page:
+        assert brand.put("/v1/skus/zz-just-in", json=row).status_code < 300
+        invite(site, brand, site.anchor_id, "zz-just-in", "inv-new")
+        waiting = page.get("/picks")
+        assert waiting.status_code == 200
+        assert 'id="dealing-zz-just-in"' in waiting.text
+        fields = {**form_of(waiting.text), "sku_id": "zz-just-in", "kind": "accepted", "back": "/picks"}
+        answered = page.post("/picks/answer", data=fields, headers=PART)
+        assert answered.status_code == 200
+        assert WORDS["anchor.step.accepted"][1] in answered.text
+        assert page.get("/picks").status_code == 200
+
+
 def test_an_invitation_by_a_clock_that_is_ahead_can_be_answered_too(site: Live) -> None:
     with site.client("other_brand") as brand, browse(site, "anchor") as page:
         invite(site, brand, site.anchor_id, site.other_sku_id, "inv-ahead", minutes_ahead=4)

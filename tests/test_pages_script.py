@@ -151,6 +151,20 @@ def test_a_fifth_box_cannot_be_checked(small_pages: SmallPages, browser_page: Br
     expect(boxes.nth(6)).to_be_disabled()
 
 
+def test_a_box_that_stands_outside_its_form_is_counted_with_it(
+    small_pages: SmallPages, browser_page: BrowserPage
+) -> None:
+    page = browser_page()
+    page.goto(f"{small_pages.url}/boxes")
+    boxes = page.get_by_label("far")
+    for i in range(4):
+        boxes.nth(i).check()
+    expect(boxes.nth(4)).to_be_disabled()
+    expect(page.locator('input[name="sku"]').first).to_be_enabled()
+    boxes.nth(0).uncheck()
+    expect(boxes.nth(4)).to_be_enabled()
+
+
 def test_a_key_can_be_copied(small_pages: SmallPages, browser_page: BrowserPage) -> None:
     page = browser_page()
     page.goto(f"{small_pages.url}/boxes")

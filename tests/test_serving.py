@@ -92,6 +92,23 @@ def test_a_new_champion_is_picked_up_and_a_rollback_too(trained: Trained, tmp_pa
         until(lambda: serves(first))
 
 
+def test_a_champion_that_has_served_here_comes_back_without_a_trial(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served_copy(trained, tmp_path) as site:
+        own = site.app.state.serving
+        before = own.current.engine.model
+        second = second_model(trained, site.settings.home)
+        until(lambda: own.current.engine.version == second)
+
+        def no_trial(*_: object) -> None:
+            raise RegistryDamaged("it was tried when it came")
+
+        monkeypatch.setattr("api.loading.try_model", no_trial)
+        rollback(site.settings.home)
+        until(lambda: own.current.engine.model is before)
+
+
 @pytest.mark.parametrize("name", ["goods_uptake.txt", "outcome.json", "golden.json", "manifest.json"])
 def test_a_damaged_champion_is_never_served_and_the_one_before_goes_on(
     trained: Trained, tmp_path: Path, name: str

@@ -33,6 +33,7 @@ from features.store.migrations import upgrade
 from features.store.tables import TABLES
 from live import Live, served_copy
 from matcher.registry import list_versions
+from night_lists import leave_lists
 from quiet import quiet
 from trained import Trained
 
@@ -65,6 +66,7 @@ class Ids:
 def site(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A site with keys that no longer open anything, too."""
     with served_copy(trained, tmp_path_factory.mktemp("tenancy")) as made, quiet():
+        leave_lists(made.settings.home, trained)
         store = open_engine(made.settings.database_url)
         now = made.app.state.serving.clock()
         with writing(store) as session:
@@ -129,7 +131,7 @@ def undeclared(found: list[Operation]) -> list[str]:
 
 
 def test_every_operation_declares_who_may_call_it() -> None:
-    assert len(PROGRAMS) >= 39
+    assert len(PROGRAMS) >= 41
     assert len(PAGES) >= 20
     assert not undeclared(OPERATIONS)
 
@@ -202,7 +204,8 @@ _RULES_REFUSE = {("/v1/models/{version}:rollback", 409)}  # there is one model: 
 
 def refusal_of(access: Access, operation: Operation, role: Role, target: Target) -> int | None:
     """What the policy says; and what is not there is not there, where a body names what has to be."""
-    missing = 404 if target == "missing" and "{version}" in operation.path and role in access.roles else None
+    named = any(name in operation.path for name in ("{version}", "{owner_id}"))
+    missing = 404 if target == "missing" and named and role in access.roles else None
     return access.refusal(role, target) or missing
 
 
@@ -381,9 +384,10 @@ def request_for(
         site, "own" if target == "missing" and own == "row" and not is_nobodys else target, role, own
     )
     version = list_versions(site.settings.home)[0] if target != "missing" else "20200101-0123456789ab"
+    listed = {"own": site.anchor_id, "foreign": site.other_anchor_id, "missing": NOBODY}[target]
     names = {
         "anchor_id": ids.anchor, "sku_id": ids.sku, "brand_id": ids.brand, "version": version,
-        "key_id": NOBODY, "job_id": NOBODY, "table": "skus", "key": "",
+        "side": "goods", "owner_id": listed, "key_id": NOBODY, "job_id": NOBODY, "table": "skus", "key": "",
     }  # fmt: skip
     table = re.fullmatch(r"/v1/([a-z_]+)(:batch|/\{key(?::path)?\})", operation.path)
     if table is not None and table[1] in TABLES:

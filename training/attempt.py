@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Engine as Store
 from sqlalchemy.exc import DatabaseError
 
-from features.errors import FenxiaoError, LeaseHeld, StoreBusy
+from features.errors import FenxiaoError, LeaseHeld, NoRoom, is_full, needs_room, no_room
 from features.store.db import writing
 from features.store.nights import (
     NIGHTLY,
@@ -76,6 +76,7 @@ class Attempt(AbstractContextManager["Attempt"]):
         self._began = perf_counter()
         self._counted: dict[str, int] = {}
         self._number = 0
+        self._started_at = datetime.min.replace(tzinfo=UTC)
         self._outcome: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -85,7 +86,8 @@ class Attempt(AbstractContextManager["Attempt"]):
             shorten_lease(session, NIGHTLY, now=now)
         with writing(self._shift.store) as session:
             self._held = take_lease(session, NIGHTLY, holder=self._shift.holder, now=now)
-            self._number = begin_night(session, self._as_of, holder=self._shift.holder, now=now).attempt
+            night = begin_night(session, self._as_of, holder=self._shift.holder, now=now)
+            self._number, self._started_at = night.attempt, night.started_at
         self._beating.start()
         return self
 
@@ -96,11 +98,13 @@ class Attempt(AbstractContextManager["Attempt"]):
         self._over.set()
         self._beating.join()
         self._finish_step()
+        told = self._told(error)
         outcome = self._outcome or {
             "state": "failed",
-            "report": json.dumps({"error": str(error) if error else ""}),
+            "report": json.dumps({"error": str(told) if told else ""}),
         }
-        changes = outcome | {"ended_at": self._shift.clock(), "steps": json.dumps(self._steps)}
+        ended_at = max(self._shift.clock(), self._started_at)  # a clock may have gone back
+        changes = outcome | {"ended_at": ended_at, "steps": json.dumps(self._steps)}
         try:
             with writing(self._shift.store) as session:
                 write_night(session, self._as_of, self._number, changes)
@@ -110,7 +114,16 @@ class Attempt(AbstractContextManager["Attempt"]):
             if error is None:
                 raise
         _LOG.info("night_ended", extra={"as_of": str(self._as_of), "state": outcome["state"]})
-        write_figures(self._shift.home, str(outcome["state"]), self._steps, self._shift.clock())
+        try:
+            with needs_room(self._shift.home, "the figures of the night, which is over,"):
+                write_figures(self._shift.home, str(outcome["state"]), self._steps, self._shift.clock())
+        except NoRoom as last:
+            if error is None:
+                raise
+            _LOG.warning("%s", last)
+        if told is not error:
+            assert told is not None
+            raise told from error
 
     def step(self, name: str, share: float) -> None:
         """The next step begins; the one before is over."""
@@ -143,6 +156,13 @@ class Attempt(AbstractContextManager["Attempt"]):
         report = json.dumps(said, ensure_ascii=False, sort_keys=True)
         self._outcome = {"state": state, "version": version, "step": "end", "report": report}
 
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        """A disk that is full is told with the step that found no room; everything else as it is."""
+        if isinstance(error, OSError) and is_full(error):
+            step = self._steps[-1]["step"] if self._steps else "begin"
+            return no_room(error, self._shift.home, f"step {step!r} of the night")
+        return error
+
     def _finish_step(self) -> None:
         if self._steps and self._steps[-1]["seconds"] is None:
             self._steps[-1] |= {"seconds": round(perf_counter() - self._began, 3), **self._counted}
@@ -157,7 +177,7 @@ class Attempt(AbstractContextManager["Attempt"]):
             except LeaseHeld as error:
                 self._lost = str(error)
                 return
-            except (StoreBusy, DatabaseError) as error:
+            except (FenxiaoError, DatabaseError) as error:
                 _LOG.warning("the lease could not be renewed yet: %s", error)
 
 

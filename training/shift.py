@@ -100,8 +100,8 @@ def work_night(shift: Shift, as_of: date) -> Worked:
             attempt.step("old models", 0.995)
             attempt.count(models_removed=len(prune(shift.home, kept=shift.models_kept)))
         said = _said(night, manifest, shift.home, lists)
-        kept.end()
         attempt.ended("published" if night.decision.passed else "refused", manifest.version, said)
+    kept.end()
     return Worked(night, manifest, str(said["serving"]), lists, said)
 
 
@@ -212,11 +212,14 @@ def _write_whole(file: Path, text: str) -> None:
     """A file that is there whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.part")
-    with aside.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    aside.replace(file)
+    try:
+        with aside.open("w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _said(night: Night, manifest: Manifest, home: Path, lists: KeptLists | None) -> dict[str, Any]:

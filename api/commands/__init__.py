@@ -24,7 +24,7 @@ from api.commands.rate import show_rate
 from api.commands.retract import retract_observation
 from api.commands.serve import serve
 from api.commands.why import explain_pairing
-from features.errors import FenxiaoError
+from features.errors import FenxiaoError, NoRoom, is_full
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except FenxiaoError as error:
         typer.echo(f"matcher: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        typer.echo(f"matcher: a disk is full: {error}; make room, then run the command again", err=True)
+        sys.exit(NoRoom.exit_code)
 
 
 def _print_version(wanted: bool) -> None:

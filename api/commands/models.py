@@ -10,7 +10,7 @@ from rich.table import Table
 
 from api.commands.console import answer_console
 from api.commands.options import Database, Home, Json, Policy
-from features.errors import NoModel, RegistryDamaged
+from features.errors import NoModel, RegistryDamaged, UnknownId
 from features.settings import read_settings
 from features.units import shanghai_time
 from matcher.registry import (
@@ -153,7 +153,7 @@ def _checked(registry: Path, version: str) -> tuple[Manifest | None, str | None]
     try:
         read_model(registry, version)
         return load_manifest(registry, version), None
-    except RegistryDamaged as error:
+    except (RegistryDamaged, UnknownId) as error:  # unknown: removed since it was listed
         return None, str(error)
 
 

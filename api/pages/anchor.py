@@ -16,11 +16,10 @@ from api.pages.words import say
 from api.pages.words.categories import category_name
 from api.problems import Language, Problem
 from api.schemas.lists import ListQuery
-from api.telling import list_request, position_of, tell, turn_to
-from api.wishes import hidden_of, hidden_rows, is_hidden
+from api.telling import tell, turn_goods
 from features.store.db import read_rows
 from features.store.plans import load_standing, load_terms
-from features.units import from_microseconds, microseconds
+from features.units import from_microseconds
 from matcher.rates import resolve_rate
 from matcher.request import Hidden
 
@@ -45,7 +44,7 @@ def show_goods(desk: AtDesk) -> Response:
     document = _NOTHING
     if filters.query is not None and desk.row is not None:
         try:
-            document = _answer(desk, desk.row, filters.query)
+            document = _answer(desk, filters.query)
         except Problem as problem:
             if problem.code not in {"bad_cursor", "cursor_expired"}:
                 raise
@@ -94,36 +93,21 @@ def show_pairing(sku_id: str, desk: AtDesk) -> Response:
     )
 
 
-def _answer(desk: Desk, anchor: int, query: ListQuery) -> Mapping[str, Any]:
-    """The page of the list; what an anchor was shown is written down, what an operator looked at is not.
-
-    A page after the first is dealt as the first one was: what has been hidden since leaves a gap in it and moves
-    nothing up, for what moved up to a page that was read would never be seen.
-    """
-    path = f"/goods/{desk.owner}"
-    position = position_of(desk.serving, query, path=path, caller=desk.caller)
-    dealt_us = position.get("dealt_us")
-    dealt = desk.hidden
-    if dealt_us is not None:
-        dealt = hidden_of(hidden_rows(desk.session, desk.owner), until=from_microseconds(dealt_us))
-    answered = turn_to(
+def _answer(desk: Desk, query: ListQuery) -> Mapping[str, Any]:
+    """The page of the list; what an anchor was shown is written down, what an operator looked at is not."""
+    answered = turn_goods(
         desk.serving,
         desk.served,
-        list_request("goods", anchor, query, dealt),
+        desk.owner,
         query,
-        path=path,
+        path=f"/goods/{desk.owner}",
         caller=desk.caller,
         language=desk.language,
         now=desk.now,
-        note={"dealt_us": dealt_us or microseconds(desk.now)},
     )
-    document = answered.document
-    document["items"] = [
-        line for line in document["items"] if not is_hidden(desk.hidden, line["sku_id"], line["category"])
-    ]
     if not desk.is_own:
-        return {**document, "request_id": None}
-    return tell(desk.serving, answered, desk.caller, desk.request.state.request_id, desk.now)
+        return {**answered.document, "request_id": None}
+    return tell(desk.serving, answered, desk.caller, desk.request, desk.now)
 
 
 def _choices(served: Served, language: Language) -> dict[str, list[tuple[str, str]]]:

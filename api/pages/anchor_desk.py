@@ -45,6 +45,10 @@ _TOLD_OF_A_SKU: Final = (
     "rating_x100",
     "supply_type",
 )
+_NOTHING_TOLD: Final[Mapping[str, None]] = dict.fromkeys(
+    (*_TOLD_OF_A_SKU, "brand_name", "rate_ppm", "commission_fen_a_unit", "rate_change")
+)
+"""Of a SKU that the snapshot does not know, or not yet: a brand may invite for one that is newer."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,9 @@ class Desk:
         book = engine.verdicts
         verdicts = book.of_page(known, self.now) if book is not None else [None] * len(known)
         rows = engine.world.snapshot.shelf.rows.select(_TOLD_OF_A_SKU)[skus].rows(named=True)
-        found: dict[str, dict[str, Any]] = {sku_id: {"sku_id": sku_id, "title": None} for sku_id in sku_ids}
+        found: dict[str, dict[str, Any]] = {
+            sku_id: {**_NOTHING_TOLD, "sku_id": sku_id, "verdicts": []} for sku_id in sku_ids
+        }
         for sku_id, row, rate_ppm, both in zip(known, rows, rates, verdicts, strict=True):
             change = None if self.row is None else rate_change(self.served, self.owner, sku_id, self.now)
             found[sku_id] |= row | {

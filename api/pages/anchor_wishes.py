@@ -10,7 +10,8 @@ from typing import Final
 from fastapi import APIRouter, Response
 from starlette.datastructures import FormData
 
-from api.feedback import take_events
+from api.deps import InTurn
+from api.feedback import take_once
 from api.outcomes import answer_id, dealings_of, pick_id
 from api.pages.anchor_desk import AtDesk, Desk, say_next, wants_part
 from api.pages.guarding import SentForm, back_to, field_of, page
@@ -44,7 +45,7 @@ def pick(desk: AtDesk, form: SentForm) -> Response:
 
 
 @router.post("/goods/hide", **page("anchor"))
-def hide_goods(desk: AtDesk, form: SentForm) -> Response:
+def hide_goods(desk: AtDesk, form: SentForm, _turn: InTurn) -> Response:
     """Show the SKU no more, or nothing of its category."""
     sku_id = _known_sku(desk, form)
     sku = desk.goods([sku_id])[sku_id]
@@ -57,7 +58,7 @@ def hide_goods(desk: AtDesk, form: SentForm) -> Response:
 
 
 @router.post("/goods/show", **page("anchor"))
-def show_goods_again(desk: AtDesk, form: SentForm) -> Response:
+def show_goods_again(desk: AtDesk, form: SentForm, _turn: InTurn) -> Response:
     """Take back what was hidden."""
     kind, value = _kind(form), field_of(form, "value")
     show_again(desk.serving, desk.owner, kind, value)
@@ -78,7 +79,7 @@ def answer_invitation(desk: AtDesk, form: SentForm) -> Response:
     if asked is not None:
         event = EventAsked.model_validate(
             {
-                "event_id": answer_id(asked, kind),
+                "event_id": answer_id(desk.serving.secret, asked, kind),
                 "request_id": asked.request_id,
                 "at": desk.now,
                 "anchor_id": desk.owner,
@@ -86,7 +87,7 @@ def answer_invitation(desk: AtDesk, form: SentForm) -> Response:
                 "kind": kind,
             }
         )
-        _take(desk, event)
+        take_once(desk.serving, event, desk.caller, desk.language, desk.now)
     if not wants_part(desk.request):
         return say_next(f"{_back(form)}#dealing-{sku_id}", kind, sku_id)
     with reading(desk.serving.store) as session:  # a moment that begins after the answer
@@ -101,7 +102,7 @@ def _pick(desk: Desk, form: FormData, sku_id: str) -> str:
     request_id, position = field_of(form, "request_id"), field_of(form, "position")
     event = EventAsked.model_validate(
         {
-            "event_id": pick_id(desk.owner, sku_id, desk.now),
+            "event_id": pick_id(desk.serving.secret, desk.owner, sku_id, desk.now),
             "request_id": request_id if _ID.fullmatch(request_id) else None,
             "at": desk.now,
             "anchor_id": desk.owner,
@@ -111,21 +112,12 @@ def _pick(desk: Desk, form: FormData, sku_id: str) -> str:
         }
     )
     try:
-        _take(desk, event)
+        take_once(desk.serving, event, desk.caller, desk.language, desk.now)
     except Problem as problem:
         if problem.code != "refused":
             raise
         return "refused"
     return "picked"
-
-
-def _take(desk: Desk, event: EventAsked) -> None:
-    """Have the event written down; another that came a moment before under its id is the same one."""
-    try:
-        take_events(desk.serving, desk.session, [event], desk.caller, desk.language, desk.now)
-    except Problem as problem:
-        if problem.code != "conflict":
-            raise
 
 
 def _known_sku(desk: Desk, form: FormData) -> str:

@@ -52,7 +52,7 @@ def compare_anchors(
         only = np.array([served.anchor_rows[anchor_id] for anchor_id in chosen], np.int32)
         asked = replace(list_request("shortlist", row, query_of(request), Hidden()), only=only)
         answered = answer_list(served, asked, language=language, now=now)
-        document = tell(serving, answered, caller, request.state.request_id, now)
+        document = tell(serving, answered, caller, request, now)
         request_id, cards = document["request_id"], cards_of(served, row, document["items"])
     threads = threads_of(serving, served, session, scope.brand_id, now, sku_id=sku_id)
     listed = {card["anchor_id"] for card in cards}

@@ -46,7 +46,7 @@ def export_shortlist(
         raise Problem("not_found")
     asked = replace(list_request("shortlist", row, query_of(request), Hidden()), size=MOST_EXPORTED)
     answered = answer_list(served, asked, language=language, now=now)
-    document = tell(serving, answered, caller, request.state.request_id, now)
+    document = tell(serving, answered, caller, request, now)
     headings = [say(f"brand.csv.{name}", language) for name in COLUMNS]
     cards = cards_of(served, row, document["items"])
     rows = [[column(card, language) for column in COLUMNS.values()] for card in cards]

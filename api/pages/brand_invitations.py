@@ -13,7 +13,7 @@ from sqlmodel import Session
 from api.access import Caller
 from api.checking import check_one
 from api.deps import Calling, Now, Reading, ServedNow, ServingNow
-from api.feedback import COMMITTING, take_events
+from api.feedback import COMMITTING, take_once
 from api.loading import Served
 from api.pages.brand_promises import told
 from api.pages.brand_scope import (
@@ -106,7 +106,7 @@ def invite(
             event_id = known.event_id
         else:
             n = sum(one.anchor_id == anchor_id for one in threads)
-            event_id = told_event_id(sku_id, anchor_id, "invited", n)
+            event_id = told_event_id(serving.secret, caller.name, sku_id, anchor_id, "invited", n)
             place = field_of(form, "position")
             request_id = field_of(form, "request_id")
             event = {
@@ -118,7 +118,7 @@ def invite(
                 "kind": "invited",
                 "position": int(place) if place.isdecimal() and place.isascii() and len(place) < 7 else None,
             }
-            _tell(serving, session, event, caller, language, now)
+            _tell(serving, event, caller, language, now)
     address = back_to(field_of(form, "next", most=2_000), f"/skus/{sku_id}/shortlist")
     return RedirectResponse(f"{_without_told(address)}told={event_id}#a-{anchor_id}", 303)
 
@@ -145,7 +145,11 @@ def tell_answer(
             raise Problem("not_found")
         before = [event for event in known.events if event.kind == kind]
         n = sum(event.kind == kind for one in threads for event in one.events if one.anchor_id == anchor_id)
-        event_id = before[-1].event_id if before else told_event_id(sku_id, anchor_id, kind, n)
+        event_id = (
+            before[-1].event_id
+            if before
+            else told_event_id(serving.secret, caller.name, sku_id, anchor_id, kind, n)
+        )
         if not before:
             event = {
                 "event_id": event_id,
@@ -154,7 +158,7 @@ def tell_answer(
                 "sku_id": sku_id,
                 "kind": kind,
             }
-            _tell(serving, session, event, caller, language, now)
+            _tell(serving, event, caller, language, now)
     address = back_to(field_of(form, "next", most=2_000), "/invitations")
     return RedirectResponse(f"{_without_told(address)}told={event_id}", 303)
 
@@ -184,7 +188,6 @@ def just_sent(
 
 def _tell(
     serving: Serving,
-    session: Session,
     event: Mapping[str, object],
     caller: Caller,
     language: Language,
@@ -192,12 +195,10 @@ def _tell(
 ) -> None:
     """One event; a refusal says by which rule, and what was told twice at once counts once."""
     try:
-        take_events(serving, session, [EventAsked.model_validate(event)], caller, language, now)
+        take_once(serving, EventAsked.model_validate(event), caller, language, now)
     except ValidationError as error:
         raise Problem("invalid") from error
     except Problem as problem:
-        if problem.code == "conflict":
-            return
         if problem.code != "refused" or event["kind"] not in COMMITTING:
             raise
         rules = [str(one["code"]).lower() for one in problem.errors]

@@ -19,6 +19,7 @@ from api.deps import brand_of
 from api.loading import Served
 from api.pages.rendering import render
 from api.pages.words import WORDS, say
+from api.pages.words.categories import category_name
 from api.problems import Language, Problem
 from api.serving import Serving
 from features.store.columns import ID_PATTERN
@@ -77,7 +78,7 @@ def require_brand(scope: Scope) -> None:
 def show(
     request: Request, template: str, *, scope: Scope, caller: Caller, language: Language, **context: Any
 ) -> Response:
-    """A page of that brand's; beside `context` it has `scope` and `words_of(key, otherwise)`."""
+    """A page of that brand's; beside `context` it has `scope`, `words_of(key, otherwise)` and `category_name(path)`."""
     return render(
         request,
         template,
@@ -86,6 +87,7 @@ def show(
         acting_for=scope.acting_for,
         scope=scope,
         words_of=partial(_words_of, language),
+        category_name=partial(category_name, language=language),
         **context,
     )
 

@@ -59,7 +59,7 @@ def show_shared(
     lists: list[dict[str, Any]] = []
     for one in requests:
         answered = answer_list(served, replace(one, only=shared[one.owner]), language=language, now=now)
-        document = tell(serving, answered, caller, request.state.request_id, now, offset=len(lists) * size)
+        document = tell(serving, answered, caller, request, now, offset=len(lists) * size)
         lists.append({"cards": cards_of(served, one.owner, document["items"]), **head_of(served, one.owner)})
     threads = threads_of(serving, served, session, scope.brand_id, now)
     loads = Counter(card["anchor_id"] for one in lists for card in one["cards"])

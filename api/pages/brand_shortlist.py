@@ -57,7 +57,7 @@ def show_shortlist(
         if problem.code not in {"cursor_expired", "bad_cursor"}:
             raise
         return RedirectResponse(f"{request.url.path}{'?' if kept else ''}{kept}", 303)
-    document = tell(serving, answered, caller, request.state.request_id, now)
+    document = tell(serving, answered, caller, request, now)
     threads = threads_of(serving, served, session, scope.brand_id, now, sku_id=sku_id)
     return show(
         request,

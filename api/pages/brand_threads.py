@@ -4,7 +4,6 @@ An invitation is a thread: the event `invited` of an anchor and a SKU, and what 
 What nobody told, the broadcasts say: a listing after the invitation counts as `listed`, a sale as `sold`.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ import numpy as np
 from sqlmodel import Session
 
 from api.loading import Served
+from api.security import keyed_digest
 from api.serving import Serving
 from features.facts import NEVER_US
 from features.store.db import read_rows
@@ -113,10 +113,12 @@ def thread_of(threads: Iterable[Thread], sku_id: str, anchor_id: str) -> Thread 
     return next((one for one in threads if (one.sku_id, one.anchor_id) == (sku_id, anchor_id)), None)
 
 
-def told_event_id(sku_id: str, anchor_id: str, kind: str, n: int) -> str:
-    """The same for the same thing told twice: the n-th of this kind between a SKU and an anchor."""
-    said = "|".join((sku_id, anchor_id, kind, str(n)))
-    return f"page_{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+def told_event_id(secret: bytes, source: str, sku_id: str, anchor_id: str, kind: str, n: int) -> str:
+    """The same for the same thing told twice: the n-th of this kind between a SKU and an anchor, by one teller.
+
+    Nobody else can work it out: who could would learn by a 409 what was told, or take the id first.
+    """
+    return f"page_{keyed_digest(secret, 'told', source, sku_id, anchor_id, kind, str(n))[:32]}"
 
 
 def _is_heard(event: Event, brand_id: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import Calling, Now, ServingNow
+from api.deps import Calling, InTurn, Now, ServingNow
 from api.pages.guarding import PageLanguage, SentForm, field_of, page
 from api.pages.operator_desk import DeskNow
 from api.pages.operator_said import notice_of, said
@@ -49,7 +49,7 @@ def show_feeds(
 
 
 @router.post("/feeds/limit", **page("operator"))
-def limit_age(form: SentForm, serving: ServingNow, now: Now) -> Response:
+def limit_age(form: SentForm, serving: ServingNow, now: Now, _turn: InTurn) -> Response:
     """Set how old the newest row of a table may be, or take the limit away; the banner follows at once."""
     table, text = field_of(form, "table", most=64), field_of(form, "hours", most=16)
     if text and not (text.isascii() and text.isdecimal()):

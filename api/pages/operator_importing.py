@@ -173,7 +173,7 @@ class Imports:
             job.state = State.READING
             job.read[file.name] = share
 
-        with writing(self._serving.store) as session:
+        with writing(self._serving.patient_store) as session:  # nobody waits for its answer
             job.state = State.READING
             job.imported = imported = ingest(
                 session,

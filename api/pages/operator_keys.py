@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.deps import Calling, Now, ServingNow
+from api.deps import Calling, InTurn, Now, ServingNow
 from api.pages.guarding import PageLanguage, SentForm, field_of, page
 from api.pages.operator_desk import DeskNow
 from api.pages.operator_said import notice_of, offset_of, said
@@ -69,7 +69,9 @@ def show_keys(
 
 
 @router.post("/keys", **page("operator"))
-def make_key(form: SentForm, serving: ServingNow, desk: DeskNow, caller: Calling, now: Now) -> Response:
+def make_key(
+    form: SentForm, serving: ServingNow, desk: DeskNow, caller: Calling, now: Now, _turn: InTurn
+) -> Response:
     """Make a key, and show it on the next page, once."""
     role, subject = field_of(form, "role", most=16), field_of(form, "subject", most=64)
     note, days = field_of(form, "note", most=LONGEST_NOTE), field_of(form, "days", most=8)
@@ -95,7 +97,9 @@ def make_key(form: SentForm, serving: ServingNow, desk: DeskNow, caller: Calling
 
 
 @router.post("/keys/{key_id}/revoke", **page("operator"))
-def take_key_back(key_id: KeyId, _form: SentForm, serving: ServingNow, caller: Calling, now: Now) -> Response:
+def take_key_back(
+    key_id: KeyId, _form: SentForm, serving: ServingNow, caller: Calling, now: Now, _turn: InTurn
+) -> Response:
     """From now on the key opens nothing; one's own ends this session too."""
     try:
         with writing(serving.store) as session:

@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from api.deps import Calling, Now, ServingNow
+from api.deps import Calling, InTurn, Now, ServingNow
 from api.pages.guarding import PageLanguage, SentForm, field_of, page
 from api.pages.operator_desk import DeskNow
 from api.pages.operator_said import notice_of, said
@@ -70,7 +70,9 @@ def show_privacy(request: Request, serving: ServingNow, caller: Calling, languag
 
 
 @router.post("/privacy/forget", **page("operator"))
-def forget_anchor(form: SentForm, serving: ServingNow, desk: DeskNow, caller: Calling, now: Now) -> Response:
+def forget_anchor(
+    form: SentForm, serving: ServingNow, desk: DeskNow, caller: Calling, now: Now, _turn: InTurn
+) -> Response:
     """Forget an anchor whose id was typed once more; a snapshot without the name is asked for at once."""
     anchor_id, typed = (
         field_of(form, "anchor_id", most=_LONGEST_ID),

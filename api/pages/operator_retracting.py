@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from sqlmodel import Session, SQLModel
 
 from api.checking import check_one
-from api.deps import Calling, Now, ServingNow
+from api.deps import Calling, InTurn, Now, ServingNow
 from api.pages.guarding import PageLanguage, SentForm, field_of, page
 from api.pages.operator_said import notice_of, said
 from api.pages.rendering import day, instant, percent, render, yuan
@@ -72,7 +72,7 @@ def ask_for_observation(
 
 
 @router.post("/checks/retract", **page("operator"))
-def take_back(form: SentForm, serving: ServingNow, caller: Calling, now: Now) -> Response:
+def take_back(form: SentForm, serving: ServingNow, caller: Calling, now: Now, _turn: InTurn) -> Response:
     """Write the retraction; verdicts are told anew from the next snapshot on, which is asked for."""
     table, key = field_of(form, "table", most=64), field_of(form, "key", most=_LONGEST_KEY)
     reason = field_of(form, "reason", most=_LONGEST_REASON)

@@ -66,9 +66,10 @@ def render(
 ) -> HTMLResponse:
     """The page, in the reader's language; kept by nobody but the reader.
 
-    Beside `context`, a template has `path`, `language`, `csrf`, `footing`, `signed_in` (the caller: Jinja's macros
-    keep the word "caller" for themselves), and the functions `t(key, **values)`, `here(**changes)`, `asset(name)`.
-    `acting_for` (whose page an operator looks at) and `notice` (`{"kind": "good", "text": ...}`) are None unless given.
+    Beside `context`, a template has `path`, `language`, `csrf`, `footing`, `stands_at` (where to come back to, for no
+    page need be where a form went), `signed_in` (the caller: Jinja's macros keep the word "caller" for themselves), and
+    the functions `t(key, **values)`, `here(**changes)`, `asset(name)`. `acting_for` (whose page an operator looks at)
+    and `notice` (`{"kind": "good", "text": ...}`) are None unless given.
     """
     names = {
         "path": request.url.path,
@@ -81,6 +82,7 @@ def render(
         "notice": None,
         "t": partial(_say, language),
         "here": partial(_here, request),
+        "stands_at": _here(request) if request.method == "GET" else "/",
     }
     text = _environment().get_template(template).render(names | context)
     return HTMLResponse(text, status, {**HEADERS, "Content-Language": language})
@@ -92,11 +94,16 @@ def render_problem(
     *,
     language: Language,
     caller: Caller | None,
+    code: str | None = None,
     detail: str | None = None,
     request_id: str | None = None,
 ) -> HTMLResponse:
-    """What a person is told where there is no page; `detail` is a sentence of ours, never what was handed in."""
-    told = status if f"problem.{status}" in WORDS else 500 if status >= 500 else 400
+    """What a person is told where there is no page; `detail` is a sentence of ours, never what was handed in.
+
+    By its status, but for the code `busy`: 503 speaks of what is still being loaded.
+    """
+    wanted = ("busy", 500) if code == "busy" else (status, 500 if status >= 500 else 400)
+    told = next(one for one in wanted if f"problem.{one}" in WORDS)
     return render(
         request,
         "problem.html",

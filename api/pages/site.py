@@ -1,13 +1,16 @@
 """How do people come in, go out, and choose their language? And what do they see where something is wrong?"""
 
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
-from api.access import declare_public
+from api.access import Caller, declare_public
 from api.deps import ServingNow
 from api.pages import (
     anchor,
@@ -35,9 +38,10 @@ from api.pages.guarding import (
     signed_in,
 )
 from api.pages.rendering import STATIC, render, render_problem
-from api.problems import Problem
+from api.problems import KINDS, Problem
 from api.security import Denial, admit
 from api.sessions import SESSION_LIFE
+from features.errors import FenxiaoError
 
 router = APIRouter()
 
@@ -47,6 +51,8 @@ _PUBLIC: Final[dict[str, Any]] = {
     "response_class": HTMLResponse,
 }
 _YEAR_SECONDS: Final = 365 * 86_400
+_TOLD_THAT_IT_ENDED: Final = timedelta(days=7)
+"""So long after its end a session's cookie stays, and opens nothing: who comes back is told why to sign in again."""
 _ROOMS: Final = (
     router,
     anchor.router,
@@ -73,19 +79,30 @@ def add_pages(app: FastAPI) -> None:
 
 def page_problem(request: Request, problem: Problem) -> Response:
     """A problem for people."""
-    serving = request.app.state.serving
     language = page_language(request)
-    caller = signed_in(request, serving)
+    detail = problem.detail[language]
+    if detail is None and problem.code == "busy":
+        detail = getattr(KINDS["busy"], language)
     response = render_problem(
         request,
         problem.status,
+        code=problem.code,
         language=language,
-        caller=caller,
-        detail=problem.detail[language],
+        caller=_who_asks(request),
+        detail=detail,
         request_id=request.state.request_id,
     )
     response.headers.update(problem.headers)
     return response
+
+
+def _who_asks(request: Request) -> Caller | None:
+    """As the guard has found, else by the session; nobody, where the store that knows cannot be asked."""
+    found: Caller | None = getattr(request.state, "caller", None)
+    try:
+        return found or signed_in(request, request.app.state.serving)
+    except (SQLAlchemyError, FenxiaoError):
+        return None
 
 
 @router.get("/", **_PUBLIC)
@@ -106,6 +123,7 @@ def ask_for_key(request: Request, serving: ServingNow, language: PageLanguage) -
         caller=caller,
         next_path=back_to(request.query_params.get("next"), "/"),
         error=None,
+        has_ended=caller is None and SESSION_COOKIE in request.cookies,
     )
 
 
@@ -131,12 +149,14 @@ async def sign_in(request: Request, serving: ServingNow, language: PageLanguage)
             caller=None,
             next_path=next_path,
             error=error,
+            has_ended=False,
+            stands_at=f"/sign-in?{urlencode({'next': next_path})}",
         )
     response = RedirectResponse(next_path if next_path != "/" else FIRST_PAGE[caller.role], 303)
     response.set_cookie(
         SESSION_COOKIE,
         serving.sessions.sign(caller, key, now=serving.clock()),
-        max_age=int(SESSION_LIFE.total_seconds()),
+        max_age=int((SESSION_LIFE + _TOLD_THAT_IT_ENDED).total_seconds()),
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",

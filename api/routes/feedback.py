@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.access import declare
-from api.deps import Calling, GuardedRoute, Now, Reading, ServingNow, Speaking, guarded, json_answer
+from api.deps import Calling, GuardedRoute, Now, ServingNow, Speaking, guarded, json_answer
 from api.feedback import take_events
 from api.schemas.feedback import Accepted, FeedbackAsked
 
@@ -23,11 +23,10 @@ def tell_events(
     asked: FeedbackAsked,
     request: Request,
     serving: ServingNow,
-    session: Reading,
     caller: Calling,
     language: Speaking,
     now: Now,
 ) -> Response:
     """Up to 1 000 events, idempotent by `event_id`: all of them are taken, or none."""
-    taken = take_events(serving, session, asked.events, caller, language, now)
+    taken = take_events(serving, asked.events, caller, language, now)
     return json_answer({"request_id": request.state.request_id, **taken}, 202)

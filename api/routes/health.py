@@ -13,8 +13,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", response_model=Live)
-def is_alive() -> dict[str, str]:
-    """The process answers."""
+async def is_alive() -> dict[str, str]:
+    """The process answers; async, for it needs no thread, and answers while all of them wait."""
     return {"status": "alive"}
 
 
@@ -23,8 +23,8 @@ def is_alive() -> dict[str, str]:
     response_model=Ready,
     responses={503: {"model": Ready, "description": "Nothing is loaded yet."}},
 )
-def is_ready(serving: ServingNow, now: Now) -> Response:
-    """Which model and snapshot are in memory; 503 until the first are. What has failed since is told."""
+async def is_ready(serving: ServingNow, now: Now) -> Response:
+    """Which model and snapshot are in memory; 503 until the first are. That something has failed since is told, not what."""
     served, trouble = serving.current, serving.trouble
     document: dict[str, Any] = {
         "status": "loading" if served is None else "ready",
@@ -34,7 +34,7 @@ def is_ready(serving: ServingNow, now: Now) -> Response:
         if served is None
         else round((now - served.snapshot_at).total_seconds(), 1),
         "policy_version": serving.policy.version,
-        "trouble": None if trouble is None else trouble.sentence,
+        "trouble": None if trouble is None else trouble.told,
     }
     return json_answer(document, 503 if served is None else 200, {"Cache-Control": "no-store"})
 

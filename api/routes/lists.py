@@ -8,14 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access import Caller, declare
-from api.answers import answer_list
+from api.answers import Answered, answer_list
 from api.deps import Calling, GuardedRoute, Now, ServedNow, ServingNow, Speaking, guarded, json_answer
-from api.loading import Served
-from api.problems import Language, Problem
+from api.problems import Problem
 from api.schemas.lists import GoodsList, ListQuery, SharedShortlists, Shortlist, ShortlistsAsked
 from api.schemas.types import Id
 from api.serving import Serving
-from api.telling import list_request, tell, turn_to
+from api.telling import list_request, tell, turn_goods, turn_to
 from matcher.request import Filters, Hidden, ListRequest
 from matcher.sharing import share_shortlists
 
@@ -40,11 +39,19 @@ def get_goods(
     now: Now,
 ) -> Response:
     """Recommended goods for an anchor, best first."""
-    row = served.anchor_rows.get(anchor_id)
-    if row is None:
+    if anchor_id not in served.anchor_rows:
         raise Problem("not_found")
-    asked = list_request("goods", row, query, serving.hidden.get(anchor_id, Hidden()))
-    return _page(asked, query, request, serving, served, caller, language, now)
+    answered = turn_goods(
+        serving,
+        served,
+        anchor_id,
+        query,
+        path=request.url.path,
+        caller=caller,
+        language=language,
+        now=now,
+    )
+    return _told(answered, request, serving, caller, now)
 
 
 @router.get(
@@ -66,16 +73,17 @@ def get_shortlist(
     row = served.sku_rows.get(sku_id)
     if row is None:
         raise Problem("not_found")
-    return _page(
-        list_request("shortlist", row, query, Hidden()),
-        query,
-        request,
+    answered = turn_to(
         serving,
         served,
-        caller,
-        language,
-        now,
+        list_request("shortlist", row, query, Hidden()),
+        query,
+        path=request.url.path,
+        caller=caller,
+        language=language,
+        now=now,
     )
+    return _told(answered, request, serving, caller, now)
 
 
 @router.post(
@@ -120,26 +128,19 @@ def share_anchors(
     items: list[dict[str, Any]] = []
     for one in requests:
         answered = answer_list(served, replace(one, only=shared[one.owner]), language=language, now=now)
-        items.append(
-            tell(serving, answered, caller, request.state.request_id, now, offset=len(items) * asked.size)
-        )
-    return json_answer({"brand_id": brand_id, "items": items})
-
-
-def _page(
-    asked: ListRequest,
-    query: ListQuery,
-    request: Request,
-    serving: Serving,
-    served: Served,
-    caller: Caller,
-    language: Language,
-    now: datetime,
-) -> Response:
-    answered = turn_to(
-        serving, served, asked, query, path=request.url.path, caller=caller, language=language, now=now
+        items.append(tell(serving, answered, caller, request, now, offset=len(items) * asked.size))
+    return json_answer(
+        {
+            "brand_id": brand_id,
+            "items": items,
+            "next_cursor": None,
+            "request_id": request.state.request_id,
+        }
     )
+
+
+def _told(answered: Answered, request: Request, serving: Serving, caller: Caller, now: datetime) -> Response:
     began = time.perf_counter()
-    response = json_answer(tell(serving, answered, caller, request.state.request_id, now))
+    response = json_answer(tell(serving, answered, caller, request, now))
     serving.metrics.stage_seconds.labels("write").observe(time.perf_counter() - began)
     return response

@@ -80,7 +80,10 @@ def promote_model(version: Version, request: Request, serving: ServingNow, now: 
     **guarded(_OPERATOR, "not_found", "invalid", "refused", "conflict"),
 )
 def roll_back(version: Version, request: Request, serving: ServingNow) -> Response:
-    """Let the champion before serve again: from the version that serves, or to the one that served before it."""
+    """Let the champion before serve again: from the version that serves, or to the one that served before it.
+
+    It is tried in another process first.
+    """
     home = serving.settings.home
     load_manifest(home, version)
     history = read_history(home)
@@ -90,6 +93,8 @@ def roll_back(version: Version, request: Request, serving: ServingNow) -> Respon
             en="that model neither serves nor did before the one that does",
             zh="该模型既未上线，也不是前一个上线的模型",
         )
+    if len(history) > 1:
+        try_model(home, history[-2].version)
     return _promoted(rollback(home), request)
 
 

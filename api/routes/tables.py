@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from api.access import Caller, Role, declare
 from api.bodies import Row, key_row, read_batch, read_row
-from api.deps import Calling, GuardedRoute, Now, ServingNow, guarded, media_type
+from api.deps import Calling, GuardedRoute, InTurn, Now, ServingNow, guarded, media_type
 from api.owning import BRAND_TABLES
 from api.problems import Problem
 from api.repeats import remember, remembered
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["tables"], route_class=GuardedRoute)
 
 _CODES: Final = (
     "bad_request", "bad_idempotency_key", "not_found", "conflict", "idempotency_key_reused", "rejected_rows", "invalid",
-    "too_large", "unsupported_media_type", "busy",
+    "too_large", "unsupported_media_type",
 )  # fmt: skip
 _MEDIA_TYPES: Final = frozenset({"application/json", "application/x-ndjson", "application/jsonl"})
 
@@ -67,6 +67,7 @@ def _add_operations(table: ImportTable) -> None:
         serving: ServingNow,
         caller: Calling,
         now: Now,
+        _turn: InTurn,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         return _write(serving, caller, table, request, body, now, idempotency_key, key)
@@ -77,6 +78,7 @@ def _add_operations(table: ImportTable) -> None:
         serving: ServingNow,
         caller: Calling,
         now: Now,
+        _turn: InTurn,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         return _write(serving, caller, table, request, body, now, idempotency_key, None)

@@ -110,7 +110,30 @@ SHORTLISTS_ASKED: Final[dict[str, Any]] = {
     "size": 20,
     "most_skus_an_anchor": 1,
 }
-SHARED_SHORTLISTS: Final[dict[str, Any]] = {"brand_id": "B0001", "items": [SHORTLIST]}
+SHARED_SHORTLISTS: Final[dict[str, Any]] = {
+    "brand_id": "B0001",
+    "items": [SHORTLIST],
+    "next_cursor": None,
+    "request_id": _REQUEST_ID,
+}
+NIGHTLY_LISTS: Final[dict[str, Any]] = {
+    "as_of": "2026-10-22",
+    "model_version": _MODEL,
+    "snapshot_at": "2026-10-21T16:00:00Z",
+    "policy_version": _POLICY,
+    "objective": "balanced",
+    "lists": {"goods": 400, "shortlist": 2_000},
+    "rows": {"goods": 19_870, "shortlist": 38_410},
+    "request_id": _REQUEST_ID,
+}
+NIGHTLY_LIST: Final[dict[str, Any]] = {
+    "as_of": "2026-10-22",
+    "model_version": _MODEL,
+    "snapshot_at": "2026-10-21T16:00:00Z",
+    "items": [{"rank": 1, "sku_id": "S00462", "score": 0.515}],
+    "next_cursor": None,
+    "request_id": _REQUEST_ID,
+}
 PAIRING: Final[dict[str, Any]] = {
     "anchor_id": "A0018",
     "sku_id": "S00462",

@@ -163,6 +163,9 @@ class SharedShortlists(Shape):
 
     brand_id: str
     items: list[Shortlist]
+    next_cursor: None
+    """All that was asked for is there."""
+    request_id: str
 
 
 class Fate(Shape):
@@ -225,7 +228,7 @@ class ListQuery(Asked):
     supply_type: SupplyType | None = None
     tier: Tier | None = None
     """Of the anchor."""
-    limit: int = Field(default=0, ge=0, le=200)
-    """Lines a page, 1..200; without it 50 goods, 20 anchors."""
+    limit: int | None = Field(default=None, ge=1, le=200)
+    """Lines a page; without it 50 goods, 20 anchors."""
     cursor: str | None = Field(default=None, max_length=1_024)
     """`next_cursor` of the page before; with the very filters of that page."""

@@ -1,5 +1,6 @@
 """What may an id, a text, an amount, a rate or an instant be over HTTP? Bounded, typed, and the same on every route."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -13,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 from features.store.columns import ID_PATTERN
 
@@ -32,12 +34,20 @@ def _is_no_flag(value: object) -> object:
     return value
 
 
+def _is_written_out(value: object) -> object:
+    """A number, in digits too, would be taken for seconds, or for milliseconds, since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DAY_AND_TIME.match(value)):
+        return value
+    raise PydanticCustomError("datetime_iso_8601", "an instant is written in ISO 8601, with an offset")
+
+
 def _is_of_our_time(value: datetime) -> datetime:
     if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
         raise ValueError("an instant lies between 1971 and 2199")
     return value
 
 
+_DAY_AND_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
 _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 2199
 
@@ -60,6 +70,7 @@ Ppm = Annotated[
 ]
 Instant = Annotated[
     AwareDatetime,
+    BeforeValidator(_is_written_out),
     AfterValidator(_is_of_our_time),
     Field(
         description="ISO 8601 with an offset, of the years 1971 to 2199.",

@@ -214,8 +214,9 @@
   const closedHere = new WeakSet();
 
   function holdLimit(box) {
-    const within = box.form ?? document;
-    const boxes = [...within.querySelectorAll(`input[data-limit][name="${CSS.escape(box.name)}"]`)];
+    // A form's elements, not what stands within it: a box may be tied to it from elsewhere by form="...".
+    const within = box.form?.elements ?? document.querySelectorAll("input[data-limit]");
+    const boxes = [...within].filter((one) => one.matches("input[data-limit]") && one.name === box.name);
     const isFull = boxes.filter((one) => one.checked).length >= Number(box.dataset.limit);
     for (const one of boxes) {
       if (isFull && !one.checked && !one.disabled) {

@@ -4,20 +4,22 @@ One writer at a time, on both: SQLite by `BEGIN IMMEDIATE` (a deferred BEGIN tha
 whatever the busy timeout), PostgreSQL by an advisory lock. Readers never wait, and see one moment of the store.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import psycopg
 from sqlalchemy import Boolean, Connection, Date, Engine, Float, Integer, create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlmodel import Session, SQLModel
 
-from features.errors import StoreBusy, StoreMismatch, WrongInput
+from features.errors import Fault, NoRoom, StoreBusy, StoreMismatch, WrongInput
 from features.store.types import UtcDateTime
 
 FrameSchema = Mapping[str, type[pl.DataType]]
@@ -28,6 +30,15 @@ _BULK: Final = "fenxiao_bulk"
 _WRITER_LOCK: Final = 0x66656E7869616F  # "fenxiao"
 _ROWS_A_BATCH: Final = 1_000  # what is turned into columns should still lie in the cache: 10 000 cost 1.4x
 _WAL_LEFT_BYTES: Final = 64 * 2**20
+_OUT_OF_ROOM: Final = frozenset(
+    {
+        "SQLITE_FULL",
+        "SQLITE_IOERR_WRITE",  # a limit on a file's size, or a disk that fills up under the log
+        "SQLITE_IOERR_FSYNC",
+        "SQLITE_IOERR_SHMSIZE",
+        "53100",  # disk_full
+    }
+)
 
 
 def open_engine(url: str, *, wait_seconds: float = 30) -> Engine:
@@ -60,21 +71,32 @@ def reading(engine: Engine) -> Iterator[Session]:
         finally:
             bulk = session.info.pop(_BULK, None)
             if bulk is not None:
-                bulk.close()
+                with suppress(adbc.Error):  # where the server has gone there is nothing to close
+                    bulk.close()
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A session that holds the store's only pen from the start; commits at the end, or leaves nothing behind."""
-    with Session(engine, expire_on_commit=False) as session:
-        try:
-            session.connection()
-        except OperationalError as error:
-            if is_a_wait(error):
-                raise StoreBusy("another writer holds the store; try again when it has finished") from error
-            raise
-        yield session
-        session.commit()
+    """A session that holds the store's only pen from the start; commits at the end, or leaves nothing behind.
+
+    NoRoom where the store's disk is full.
+    """
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            try:
+                session.connection()
+            except OperationalError as error:
+                if is_a_wait(error):
+                    raise StoreBusy(
+                        "another writer holds the store; try again when it has finished"
+                    ) from error
+                raise
+            yield session
+            session.commit()
+    except (DatabaseError, sqlite3.Error, psycopg.Error) as error:
+        if is_out_of_room(error):
+            raise no_room_in(engine, error) from error
+        raise
 
 
 def read_frame(
@@ -170,8 +192,29 @@ def _open_postgres(url: str, wait_seconds: float) -> Engine:
 
 def is_a_wait(error: DatabaseError) -> bool:
     """Whether the database gave up waiting for another writer."""
-    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
-    return code in {"SQLITE_BUSY", "55P03"}
+    return _code(error) in {"SQLITE_BUSY", "55P03"}
+
+
+def is_out_of_room(error: Exception) -> bool:
+    """Whether the database could not write what it was given: its disk, its quota or its own limit is full."""
+    return _code(error) in _OUT_OF_ROOM
+
+
+def no_room_in(engine: Engine, error: Exception) -> NoRoom:
+    """What to tell of a store that `is_out_of_room`; a password in its URL is not told."""
+    url = engine.url
+    store = url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
+    said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return NoRoom(
+        f"the store {store} has no room left ({said}); what was stored before is as it was, of this nothing is; "
+        "make room, then do it again"
+    )
+
+
+def _code(error: Exception) -> str | None:
+    """The database's own name of what went wrong."""
+    orig = getattr(error, "orig", error)
+    return getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None)
 
 
 def _read_through_cursor(
@@ -207,9 +250,12 @@ def _read_through_adbc(
 ) -> pl.DataFrame:
     compiled = text(sql).bindparams(**parameters).compile(dialect=_NUMBERED)
     order = compiled.positiontup or []
-    with _bulk_connection(session, connection).cursor() as cursor:
-        cursor.execute(compiled.string, [parameters[name] for name in order] or None)
-        frame = pl.from_arrow(cursor.fetch_arrow_table())
+    try:
+        with _bulk_connection(session, connection).cursor() as cursor:
+            cursor.execute(compiled.string, [parameters[name] for name in order] or None)
+            frame = pl.from_arrow(cursor.fetch_arrow_table())
+    except adbc.Error as error:  # a tree of its own, that nobody above knows
+        raise Fault(f"the store could not be read through ADBC: {error}") from error
     assert isinstance(frame, pl.DataFrame)
     return frame
 

@@ -25,6 +25,7 @@ from sqlmodel import Session
 
 from features.errors import Fault, RejectedRows, WrongInput
 from features.store.columns import ImportTable
+from features.store.db import is_out_of_room
 from features.store.intake.checked import read_cells
 from features.store.intake.chunks import Chunk
 from features.store.intake.csv_files import check_csv, read_csv
@@ -152,6 +153,8 @@ def _as_fault() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        if is_out_of_room(error):  # `writing` says which store
+            raise
         raise Fault(f"the store did not take the rows, and nothing was imported: {error}") from error
 
 

@@ -21,8 +21,9 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from features.errors import Fault
+from features.errors import Fault, NoRoom, is_full
 from features.store.db import writing
+from features.store.holding import Holding
 from features.store.propensities import keep_draws
 from features.store.written import COLUMNS, Event, Segment, line_of, stored_events, take
 from features.units import microseconds
@@ -72,6 +73,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.telling = Holding()
         self._lock: int | None
         self._lock, self._segments, self._number = take(folder)
         # Taken in this order: _draining, _pen, _changed. Nothing waits for a disk or a database under _changed.
@@ -89,7 +91,7 @@ class Journal:
         self._writer.start()
 
     def append(self, events: Sequence[Event]) -> None:
-        """Returns when the events are on disk, all of them; Fault where the disk refuses, and none of them is kept."""
+        """Returns when the events are on disk, all of them; Fault (NoRoom) where the disk refuses, and none is kept."""
         if not events:
             return
         post = _Post(tuple(events))
@@ -101,7 +103,8 @@ class Journal:
         post.is_done.wait()
         if not post.is_written:
             why = post.refusal or "its writer has stopped"
-            raise Fault(
+            kind = NoRoom if post.refusal is not None and is_full(post.refusal) else Fault
+            raise kind(
                 f"journal {self.folder} cannot be written: {why}; make room, then send the events again"
             ) from post.refusal
 

@@ -120,7 +120,7 @@ def give_back(session: Session, held: Held) -> None:
 def begin_night(session: Session, as_of: date, *, holder: str, now: datetime) -> NightRow:
     """A row for a new attempt; attempts that still say `running` are over, for their lease is."""
     for dead in session.exec(select(NightRow).where(NightRow.state == "running")):
-        dead.state, dead.ended_at = "killed", now
+        dead.state, dead.ended_at = "killed", max(now, dead.started_at)  # a clock may have gone back
         session.add(dead)
     earlier = session.exec(
         select(NightRow.attempt)

@@ -204,7 +204,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "之后挂车 {n} 次，售出 {units:,} 件，成交额 {gmv}",
         "Listed {n} time since, {units:,} sold for {gmv}|Listed {n} times since, {units:,} sold for {gmv}",
     ),
-    "anchor.gone": ("该单品已不在分销库", "No longer in the library"),
+    "anchor.gone": ("最新数据快照中没有该单品", "Not in the library's latest snapshot"),
     "anchor.hidden": ("已隐藏", "Hidden"),
     "anchor.hidden.none": ("没有隐藏任何好物", "Nothing is hidden"),
     "anchor.hidden.says": ("这些不会出现在推荐中。", "These do not appear among your goods."),

@@ -13,9 +13,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
 
-from features.errors import Fault, StoreBusy
+from features.errors import Fault, NoRoom, StoreBusy
 from features.store.copies.contents import Contents
 from features.store.copies.files import sync
+from features.store.db import is_out_of_room
 from features.store.migrations import VERSION_TABLE
 
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
@@ -46,7 +47,10 @@ def copy_database(source: Path, target: Path, say: Callable[[float], None]) -> N
         with closing(_open(target, "mode=rw")) as copied:
             copied.execute("PRAGMA journal_mode = DELETE")  # its first page still asks for a log
     except sqlite3.Error as error:
-        raise Fault(f"database {source} cannot be copied to {target.parent}: {error}") from error
+        said = f"database {source} cannot be copied to {target.parent}: {error}"
+        if is_out_of_room(error):
+            raise NoRoom(f"{said}; make room there, or name another place") from error
+        raise Fault(said) from error
     sync(target)
 
 

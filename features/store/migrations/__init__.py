@@ -24,7 +24,7 @@ from features.store import nights as nights
 from features.store import propensities as propensities
 from features.store import records as records
 from features.store import tables as tables
-from features.store.db import is_a_wait, reading
+from features.store.db import is_a_wait, is_out_of_room, no_room_in, reading
 
 VERSION_TABLE: Final = "schema_version"
 
@@ -46,6 +46,8 @@ def upgrade(engine: Engine) -> None:
             raise StoreBusy(
                 "another writer holds the store, so its tables cannot be brought up to date"
             ) from error
+        if is_out_of_room(error):
+            raise no_room_in(engine, error) from error
         raise Fault(f"database {engine.url!r} cannot be opened: {error.orig}") from error
 
 
