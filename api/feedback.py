@@ -16,7 +16,7 @@ from features.errors import Fault
 from features.store.db import read_rows_of, reading
 from features.store.dossiers import load_calendar, load_dossiers
 from features.store.journal import Event, stored_events
-from matcher.verdict import RULES
+from matcher.verdict import RULES, SENTENCES
 from matcher.verdict_book import BARRED, Both, VerdictBook, check
 
 TOLD_BY: Final[Mapping[str, frozenset[str]]] = {
@@ -193,6 +193,7 @@ def _check_commitments(
             "place": ["body", "events", str(order.index(event_id))],
             "code": rule.upper(),
             "sentence": f"{found[sku_id].of(rule).status}: {found[sku_id].of(rule).reason}",
+            "sentence_zh": SENTENCES[found[sku_id].of(rule).reason][0],
         }
         for event_id, sku_id in ((one.event_id, one.sku_id) for one in fresh if one.kind in COMMITTING)
         for rule in RULES

@@ -4,6 +4,7 @@ Takes half an hour: it runs where FENXIAO_BENCH_NIGHT names the listings ("5_000
 the market). The program itself is run, a step a process, on a pretend market.
 """
 
+import json
 import math
 import os
 import subprocess
@@ -18,8 +19,9 @@ from features.demo_market.market import make_market, write_market
 from features.demo_market.spec import MarketSpec
 
 WHOLE = 5_000_000
-MOST_SECONDS = {"nightly": 12 * 60, "goods --all": 3 * 60}
+MOST_SECONDS = {"nightly": 15 * 60, "nightly but for the lists": 12 * 60, "goods --all": 3 * 60}
 MOST_GIB = 8.0
+EVERYBODYS = ("world", "lists", "publish lists")
 
 
 def test_a_night_and_the_lists_of_everybody(tmp_path: Path) -> None:
@@ -50,12 +52,25 @@ def test_a_night_and_the_lists_of_everybody(tmp_path: Path) -> None:
             ["shortlist", "--all", *as_of, "--out", str(tmp_path / "short.parquet")], home
         ),
     }
+    steps = _steps(home)
+    lists = sum(seconds for step, seconds in steps if step in EVERYBODYS)
+    spent["nightly but for the lists"] = (spent["nightly"][0] - lists, spent["nightly"][1])
+    for step, seconds in steps:
+        sys.stdout.write(f"    {step:<52}{seconds:8,.1f} s\n")
     for step, (seconds, peak_gib) in spent.items():
         most = f" (at most {MOST_SECONDS[step]:,} s, {MOST_GIB:.0f} GiB)" if step in MOST_SECONDS else ""
-        sys.stdout.write(f"{step:<16}{seconds:8,.1f} s  peak {peak_gib:4.1f} GiB{most}\n")
+        sys.stdout.write(f"{step:<28}{seconds:8,.1f} s  peak {peak_gib:4.1f} GiB{most}\n")
     for step, most_seconds in MOST_SECONDS.items():
         assert spent[step][0] <= most_seconds
         assert spent[step][1] <= MOST_GIB
+
+
+def _steps(settings: Mapping[str, str]) -> list[tuple[str, float]]:
+    """What the night wrote down of its own steps."""
+    command = [str(Path(sys.executable).parent / "matcher"), "nights", "--json"]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=True, text=True)
+    (night,) = json.loads(done.stdout)["nights"]
+    return [(step["step"], step["seconds"]) for step in night["steps"]]
 
 
 def _run(arguments: list[str], settings: Mapping[str, str]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Is every error a document that a program and a person can read, and does the API's document say what there is?"""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from api.security import Attempts, RateLimits
 from features.errors import FenxiaoError, PlannedRowRefused, RowsRefused, TableForbidden
 from features.store.db import open_engine, writing
 from live import Live, served_copy
+from matcher.policy import ModePolicy
 from matcher.registry import list_versions
 from quiet import quiet
 from trained import Trained
@@ -148,6 +150,35 @@ def told(answer: httpx.Response, code: str) -> dict[str, Any]:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     return problem
+
+
+def test_what_bars_a_pick_is_told_in_the_language_of_its_reader(
+    brands_site: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The brand's first SKU keeps neither promise."""
+    serving = brands_site.app.state.serving
+    modes = ModePolicy(cps_floor="require_pass", price_parity="require_pass")
+    monkeypatch.setattr(serving, "policy", serving.policy.model_copy(update={"modes": modes}))
+    for language in ("zh", "en"):
+        with brands_site.client("operator", headers={"Accept-Language": language}) as client:
+            barred = event(brands_site, event_id="P-barred", kind="picked")
+            errors = told(client.post("/v1/feedback", json=barred), "refused")["errors"]
+        assert errors
+        assert {language_of(error["sentence"]) for error in errors} == {language}
+
+
+def test_what_is_wrong_with_a_model_is_told_in_the_language_of_its_reader(site: Live) -> None:
+    version = list_versions(site.settings.home)[0]
+    damaged = site.settings.home / "models" / version.replace(version[:8], "20200101")
+    shutil.copytree(site.settings.home / "models" / version, damaged)
+    try:
+        for language in ("zh", "en"):
+            with site.client("operator", headers={"Accept-Language": language}) as client:
+                lines = client.get("/v1/models").json()["items"]
+            (line,) = (one for one in lines if one["version"] == damaged.name)
+            assert language_of(line["problem"]) == language
+    finally:
+        shutil.rmtree(damaged)
 
 
 def test_each_request_has_an_id_of_its_own(site: Live) -> None:

@@ -1,15 +1,16 @@
 """Which models are there, which serves, and may another take its place? For operators."""
 
+from collections.abc import Mapping
 from pathlib import Path as File
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access import declare
 from api.cursors import make_cursor, read_cursor
-from api.deps import Calling, GuardedRoute, Now, ServingNow, guarded, json_answer
+from api.deps import Calling, GuardedRoute, Now, ServingNow, Speaking, guarded, json_answer
 from api.loading import try_model
-from api.problems import Problem
+from api.problems import Language, Problem
 from api.schemas.models import Models, Promoted
 from features.errors import RegistryDamaged, UnknownId
 from matcher.registry import (
@@ -35,6 +36,7 @@ def list_models(
     request: Request,
     serving: ServingNow,
     caller: Calling,
+    language: Speaking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=1_024)] = None,
 ) -> Response:
@@ -54,7 +56,7 @@ def list_models(
     return json_answer(
         {
             "champion": champion,
-            "items": [model_line(serving.settings.home, version, champion) for version in page],
+            "items": [model_line(serving.settings.home, version, champion, language) for version in page],
             "next_cursor": next_cursor,
             "request_id": request.state.request_id,
         }
@@ -98,7 +100,13 @@ def roll_back(version: Version, request: Request, serving: ServingNow) -> Respon
     return _promoted(rollback(home), request)
 
 
-def model_line(home: File, version: str, champion: str | None) -> dict[str, Any]:
+_DAMAGED: Final[Mapping[Language, str]] = {
+    "zh": "文件与发布时不一致",
+    "en": "its files are not as they were published",
+}
+
+
+def model_line(home: File, version: str, champion: str | None, language: Language) -> dict[str, Any]:
     """One model; of a damaged one what is wrong with it."""
     manifest: Manifest | None = None
     problem = None
@@ -106,7 +114,7 @@ def model_line(home: File, version: str, champion: str | None) -> dict[str, Any]
         read_model(home, version)
         manifest = load_manifest(home, version)
     except (RegistryDamaged, UnknownId):
-        problem = "its files are not as they were published"
+        problem = _DAMAGED[language]
     return {
         "version": version,
         "serves": version == champion,

@@ -27,4 +27,4 @@ class Ready(Shape):
     snapshot_age_seconds: float | None
     policy_version: str
     trouble: str | None
-    """Why the last load failed; the one before goes on answering."""
+    """That something beside the requests has failed, in a plain sentence; what was loaded before goes on answering."""

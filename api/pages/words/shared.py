@@ -129,6 +129,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "problem.429.says": ("请稍候片刻再试。", "Wait a moment, then try again."),
     "problem.500": ("服务出错", "Something went wrong on our side"),
     "problem.500.says": ("问题已记录。请稍后再试。", "It has been recorded. Try again in a little while."),
+    "problem.busy": ("存储正忙", "The store is busy"),
+    "problem.busy.says": ("请稍后再试。", "Try again shortly."),
     "problem.503": ("正在加载数据", "The market is still being loaded"),
     "problem.503.says": (
         "通常不到一分钟，请稍后刷新。",
