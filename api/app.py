@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import anyio.to_thread
@@ -17,6 +17,7 @@ from starlette.routing import compile_path
 
 from api import docs
 from api.access import operations
+from api.clocks import now_utc
 from api.deps import PROBLEM_SCHEMA
 from api.middleware import Doorkeeper, add_headers
 from api.pages.site import add_pages, page_problem
@@ -31,11 +32,6 @@ from features.settings import Settings
 _THREADS: Final = 8
 """Requests at work at once: lists take a core each, so that more threads only take turns."""
 _LOG: Final = structlog.get_logger("matcher.http")
-
-
-def now_utc() -> datetime:
-    """The clock of the doors."""
-    return datetime.now(UTC)
 
 
 def make_app(settings: Settings, *, clock: Callable[[], datetime] = now_utc) -> FastAPI:

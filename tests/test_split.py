@@ -14,7 +14,7 @@ from features.store.db import open_engine
 from features.units import DAY_US
 from market import Market, ago
 from training.recipe import FAST, Recipe
-from training.split import FEWEST_FIT_ORIGINS, split_time, suited
+from training.split import FEWEST_FIT_ORIGINS, split_time, suited, too_short
 
 RECIPE = Recipe(
     label_days=28, origin_step_days=14, n_origins=4, n_fit_origins=3, min_history_days=60, gap_days=2
@@ -129,3 +129,11 @@ def test_ten_weeks_are_the_least_that_three_windows_can_be_made_of(
 def test_the_whole_recipe_takes_186_days(one_listing: Facts, days: float, is_kept: bool) -> None:
     """The README says so."""
     assert (suited(reaching_back(one_listing, days), Recipe()) == Recipe()) == is_kept
+
+
+@pytest.mark.parametrize("recipe", [FAST, Recipe()])
+def test_what_is_too_short_is_told_with_what_would_do(one_listing: Facts, recipe: Recipe) -> None:
+    assert too_short(reaching_back(one_listing, 69.9), recipe) == (
+        "history is too short: listings reach back 69.9 days, and 70 are the least that a model can be fitted, "
+        "stopped and judged on"
+    )

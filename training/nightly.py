@@ -39,7 +39,7 @@ from training.origins import SIDES, Drawn, draw_at, enough_shown, graded_at, siz
 from training.outcome_fit import fit_outcome
 from training.recipe import ForestSetting, Recipe
 from training.replay import CHALLENGER, CHAMPION, best_source
-from training.split import Split, split_time, suited
+from training.split import Split, split_time, suited, too_short
 from training.trial import hold_trial, replay_window, without_trial
 
 __all__ = ["SIDES", "Night", "Say", "judge_day", "run_night"]
@@ -118,7 +118,7 @@ def run_night(
     }
     twin: Model | None = None
     chosen: _Chosen | None = None
-    lacking = _lacking(drawn, split)
+    lacking = _lacking(drawn, split, too_short(facts, recipe))
     if stop_world is not None and lacking is None:
         shown = {side: enough_shown(drawn, split.fit, side, recipe, report) for side in SIDES}
         twin, settings = _twin(drawn, split, recipe, shown, threads, say, report)
@@ -149,10 +149,10 @@ def run_night(
     return Night(model, files, provenance, decision, best, report)
 
 
-def _lacking(drawn: Mapping[int, Drawn], split: Split) -> str | None:
+def _lacking(drawn: Mapping[int, Drawn], split: Split, too_short: str) -> str | None:
     """What keeps a twin from being grown, stopped and judged, in words."""
     if split.stop is None or not split.fit:
-        return "history is too short for three windows: nothing that is fitted could be stopped and judged"
+        return too_short
     for window, origins in (("fit", split.fit), ("early", (split.stop,)), ("whole", split.everything)):
         for side in SIDES:
             if not any(len(part.group) for origin in origins for part in drawn[origin].queries[side]):
@@ -260,8 +260,7 @@ def _value(listings: ListingRows, recipe: Recipe) -> Ranker | None:
 
 
 def _too_short(facts: Facts, policy: Policy, recipe: Recipe) -> Night:
-    lacking = f"no origin has {recipe.min_history_days} days before it and {recipe.label_days} after it"
-    decision = without_trial(facts, policy.gate, lacking)
+    decision = without_trial(facts, policy.gate, too_short(facts, recipe))
     best: dict[Side, str] = dict.fromkeys(SIDES, "popularity")
     return Night(None, {}, _provenance(facts, policy, recipe, decision, best, {}), decision, best, {})
 

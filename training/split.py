@@ -48,11 +48,32 @@ def suited(facts: Facts, recipe: Recipe) -> Recipe:
     First the gap and the days before an origin give way, then the windows themselves shrink to a fortnight. Where
     nothing fits the recipe comes back as it was, and the split has no twin.
     """
+    for tried in _shorter(recipe):
+        if len(split_time(facts, tried).fit) >= FEWEST_FIT_ORIGINS:
+            return tried
+    return recipe
+
+
+def too_short(facts: Facts, recipe: Recipe) -> str:
+    """How far history reaches back, and how far it has to, in words."""
+    least = min(
+        2 * (one.label_days + one.gap_days)
+        + one.label_days
+        + (FEWEST_FIT_ORIGINS - 1) * one.origin_step_days
+        + one.min_history_days
+        for one in _shorter(recipe)
+    )
+    first_us = int(facts.listings.at_us.min()) if len(facts.listings.at_us) else facts.as_of_us
+    return (
+        f"history is too short: listings reach back {(facts.as_of_us - first_us) / DAY_US:.1f} days, and "
+        f"{least} are the least that a model can be fitted, stopped and judged on"
+    )
+
+
+def _shorter(recipe: Recipe) -> tuple[Recipe, Recipe, Recipe]:
+    """The recipe, and two that need less."""
     closer = replace(recipe, gap_days=0, min_history_days=min(28, recipe.min_history_days))
     fortnight = replace(
         closer, label_days=14, origin_step_days=7, min_history_days=min(21, closer.min_history_days)
     )
-    for tried in (recipe, closer, fortnight):
-        if len(split_time(facts, tried).fit) >= FEWEST_FIT_ORIGINS:
-            return tried
-    return recipe
+    return recipe, closer, fortnight

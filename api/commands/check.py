@@ -1,6 +1,6 @@
 """`matcher check`: does a SKU keep the two promises, now or at any instant? One, or every one ever stored."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +53,7 @@ def check_promises(
 ) -> None:
     """The CPS floor and price parity: verdict, evidence, and what would make it pass."""
     from api.checking import shown_of
+    from api.clocks import now_of
     from api.commands import accounts, checking
     from api.stores import open_known_store
     from features.store.db import reading
@@ -63,7 +64,7 @@ def check_promises(
     options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
-    instant = datetime.now(UTC) if at is None else options.read_instant(at)
+    instant = now_of(settings) if at is None else options.read_instant(at)
     store = open_known_store(settings)
     try:
         if everything:

@@ -1,7 +1,7 @@
 """`matcher nightly`: facts become tonight's model, if it wins."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +34,7 @@ def nightly(
     """Features, train, judge against every source, and publish what wins; safe to repeat."""
     from socket import gethostname
 
+    from api.clocks import now_of, now_utc
     from api.logs import set_up_logs
     from matcher.policy import read_policy
     from training.recipe import FAST, Recipe
@@ -43,8 +44,8 @@ def nightly(
     if settings.log_json:
         set_up_logs(settings)
     decided = read_policy(settings.policy)
-    day = options.read_day(as_of) or shanghai_day(datetime.now(UTC))
     require_store(settings)
+    day = options.read_day(as_of) or shanghai_day(now_of(settings))
     options.check_home(settings.home)
     _require_listings(settings, day)
     store = open_known_store(settings)
@@ -57,7 +58,7 @@ def nightly(
                     policy=decided,
                     recipe=FAST if fast else Recipe(),
                     threads=settings.threads,
-                    clock=lambda: datetime.now(UTC),
+                    clock=now_utc,
                     holder=holder_name(gethostname()),
                     say=say,
                     lists=not no_lists,

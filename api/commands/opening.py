@@ -7,12 +7,13 @@ the one that would have done best on the newest window that is over.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import get_args
 
 from sqlmodel import Session
 
+from api.clocks import now_of
 from api.loading import last_best_source
 from api.stores import open_known_store, store_name
 from features.errors import WrongInput
@@ -40,7 +41,7 @@ SIDES: tuple[Side, ...] = get_args(Side)
 
 def open_list_engine(settings: Settings, as_of: date | None) -> Engine:
     """The engine for lists of `as_of` (its Shanghai midnight), or of this moment, when the champion serves."""
-    at = datetime.now(UTC) if as_of is None else midnight(as_of)
+    at = now_of(settings) if as_of is None else midnight(as_of)
     facts = read_facts(settings, at)
     if not len(facts.sku_ids) or not len(facts.anchor_ids):
         raise WrongInput(

@@ -3,14 +3,16 @@
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import date, datetime
 from pathlib import Path
+from socket import gethostname
 
 import polars as pl
 from rich.console import Console
 from sqlalchemy import Engine as Store
 from sqlmodel import col, select
 
+from api.clocks import now_utc
 from api.commands.accounts import counts_table, print_account
 from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
@@ -43,9 +45,8 @@ from matcher.registry import newest_serving
 from matcher.request import ListRequest
 from matcher.verdict import Status
 from matcher.verdict_book import Both
-from training.nightly import run_night
 from training.recipe import FAST
-from training.shift import record
+from training.shift import Shift, holder_name, work_night
 
 _OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
 
@@ -66,16 +67,36 @@ def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) 
         _import(store, market, console)
     finally:
         store.dispose()
+    _work_night(settings, policy, market.as_of, console)
     facts = read_facts(settings, midnight(market.as_of))
-    with step_bar() as say:
-        night = run_night(facts, policy=policy, recipe=FAST, threads=settings.threads, say=say)
-    said = record(night, settings.home, now=datetime.combine(market.as_of, time(), UTC))
-    print_night(night, said, console)
     engine = engine_of(facts, settings, policy, newest_serving(settings.home, market.as_of))
     engine = replace(engine, verdicts=read_verdicts(settings, policy))
     _print_lists(engine, language, console)
     _print_checks(settings, policy, midnight(market.as_of), language, console)
     _print_capture(engine, market, settings, console)
+
+
+def _work_night(settings: Settings, policy: Policy, as_of: date, console: Console) -> None:
+    """The night of `matcher nightly`, with all that it leaves."""
+    store = open_store(settings)
+    try:
+        with step_bar() as say:
+            worked = work_night(
+                Shift(
+                    store=store,
+                    home=settings.home,
+                    policy=policy,
+                    recipe=FAST,
+                    threads=settings.threads,
+                    clock=now_utc,
+                    holder=holder_name(gethostname()),
+                    say=say,
+                ),
+                as_of,
+            )
+    finally:
+        store.dispose()
+    print_night(worked.night, dict(worked.said), console)
 
 
 def _refuse_other_facts(store: Store, market: Market) -> None:
@@ -91,7 +112,7 @@ def _import(store: Store, market: Market, console: Console) -> None:
         tables.mkdir()
         write_market(market, tables)
         with writing(store) as session:
-            imported = ingest(session, [tables], now=datetime.now(UTC), source="operator", rejects=rejects)
+            imported = ingest(session, [tables], now=now_utc(), source="operator", rejects=rejects)
     try:
         imported.require_all()
     except RejectedRows as error:

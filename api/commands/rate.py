@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +32,7 @@ def show_rate(
     policy: Policy = None,
 ) -> None:
     """Show the commission rate that applies, and why the other plans do not."""
+    from api.clocks import now_of
     from features.store.db import reading
     from features.store.plans import load_standing, load_terms
     from matcher.policy import read_policy
@@ -39,7 +40,7 @@ def show_rate(
 
     settings = read_settings(database_url=database, home=home, policy=policy)
     decided = read_policy(settings.policy)
-    instant = datetime.now(UTC) if at is None else read_instant(at)
+    instant = now_of(settings) if at is None else read_instant(at)
     engine = open_known_store(settings)
     try:
         with reading(engine) as session:

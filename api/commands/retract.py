@@ -1,7 +1,6 @@
 """`matcher retract`: an observation was wrong; it stops counting from now on, and stays answerable for the past."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -26,6 +25,7 @@ def retract_observation(
     policy: Policy = None,
 ) -> None:
     """Take back an observation that was wrong."""
+    from api.clocks import now_of
     from features.store.db import writing
     from features.store.records import retract
 
@@ -33,7 +33,7 @@ def retract_observation(
     store = open_known_store(settings)
     try:
         with writing(store) as session:
-            since = retract(session, table, key, reason=reason, source="operator", at=datetime.now(UTC))
+            since = retract(session, table, key, reason=reason, source="operator", at=now_of(settings))
     finally:
         store.dispose()
     if as_json:

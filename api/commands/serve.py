@@ -8,12 +8,9 @@ import typer
 from api.commands.console import note
 from api.commands.options import Database, Home, Policy
 from features.errors import WrongInput
-from features.settings import Settings, read_settings
+from features.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from fastapi import FastAPI
 
 DRAIN_SECONDS = 20
@@ -39,14 +36,18 @@ def serve(
     """Serve the API under /v1, its reference under /docs, and the pages under /. Ends on SIGTERM, requests first."""
     import uvicorn
 
-    from api.app import make_app, now_utc
+    from api.app import make_app
+    from api.clocks import clock_of
     from api.logs import set_up_logs
     from api.protocol import TimelyProtocol
     from api.stores import is_simulated
+    from features.units import shanghai_time
 
     settings = read_settings(database_url=database, home=home, policy=policy)
     set_up_logs(settings)
-    clock = _market_clock(settings) if is_simulated(settings) else now_utc
+    clock = clock_of(settings)
+    if is_simulated(settings):
+        note(f"the market is simulated: its clock stands at {shanghai_time(clock())} and goes on from there")
     app = make_app(settings, clock=clock)
     if demo_keys:
         _print_demo_keys(app)
@@ -75,28 +76,6 @@ def serve(
 
 def _end(*_: object) -> None:
     raise SystemExit(0)
-
-
-def _market_clock(settings: Settings) -> "Callable[[], datetime]":
-    """The clock of a simulated market: it stands at nine on the morning after the last day that was simulated, and goes on from there."""
-    from datetime import UTC, datetime, timedelta
-
-    from api.stores import open_known_store
-    from features.store.db import read_rows, reading
-    from features.units import from_microseconds, midnight, shanghai_day, shanghai_time
-
-    store = open_known_store(settings)
-    try:
-        with reading(store) as session:
-            newest_us = read_rows(session, "SELECT MAX(known_at) FROM live_sessions")[0][0]
-    finally:
-        store.dispose()
-    if newest_us is None:
-        return lambda: datetime.now(UTC)
-    began = datetime.now(UTC)
-    start = midnight(shanghai_day(from_microseconds(newest_us)) + timedelta(days=1)) + timedelta(hours=9)
-    note(f"the market is simulated: its clock begins at {shanghai_time(start)}")
-    return lambda: start + (datetime.now(UTC) - began)
 
 
 def _print_demo_keys(app: "FastAPI") -> None:
