@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -154,7 +155,7 @@ def test_postgresql_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_r
     space.mkdir()
     os.chown(space, owner.st_uid, owner.st_gid)
     for folder in (disk.place, *disk.place.parents):
-        if folder.owner() == "root" and str(folder).startswith(str(tmp_path.parent.parent)):
+        if folder.owner() == "root" and Path(tempfile.gettempdir()) in folder.parents:
             folder.chmod(folder.stat().st_mode | 0o711)
     with psycopg.connect(
         host=str(postgres), user="fenxiao", dbname="postgres", autocommit=True

@@ -1,7 +1,9 @@
 """Killed at every point and at any instant, is anything lost, half there, or not served? What serves is asked throughout."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -157,6 +159,10 @@ def make_template(trained: Trained, folder: Path) -> Path:
     home, day = folder / "home", trained.market.as_of - timedelta(days=1)
     home.mkdir(parents=True)
     shutil.copy(trained.url.removeprefix("sqlite:///"), folder / "store.db")
+    with closing(
+        sqlite3.connect(folder / "store.db")
+    ) as store:  # what a command of another test may have left
+        store.executescript("DELETE FROM nights; DELETE FROM leases;")
     files = read_model(trained.home, trained.manifest.version)
     of_then: Provenance = trained.night.provenance.model_copy(update={"as_of": day})
     old = publish(home, of_then, files)

@@ -113,7 +113,8 @@ def _document(imported: "Imported", *, dry_run: bool) -> dict[str, object]:
 def _print(imported: "Imported", *, dry_run: bool, skip_bad: bool) -> None:
     out = Console()
     table = Table("table", box=None, pad_edge=False)
-    for heading in ("new", "unchanged", "rejected"):
+    is_taken = not (imported.is_refused or dry_run)
+    for heading in ("new" if is_taken else "would be new", "unchanged", "rejected"):
         table.add_column(heading, justify="right")
     table.add_column("report", overflow="fold")
     for name, counts in imported.tables.items():
