@@ -140,8 +140,9 @@ def test_facts_are_in_doubt_on_which_the_champion_itself_is_half_as_good(then: f
 
 
 def parted(n: int, behind: int) -> Replay:
-    """Owners below `behind` are worse off with ours than with the best source; the others as much better."""
-    lists = ({"ours": SECOND, "popularity": FIRST}, {"ours": FIRST, "popularity": SECOND})
+    """Owners below `behind` are worse off with the challenger than with the champion; the others as much better."""
+    plain = {"ours": FIRST, "popularity": SECOND}
+    lists = (plain | {CHALLENGER: SECOND, CHAMPION: FIRST}, plain | {CHALLENGER: FIRST, CHAMPION: SECOND})
     return Replay("goods", [query(owner, lists[owner >= behind]) for owner in range(n)])
 
 
@@ -152,8 +153,19 @@ def owners(n: int, first: int) -> dict[Side, Any]:
 def test_a_segment_that_is_worse_off_beyond_doubt_refuses_although_the_whole_is_better() -> None:
     decision = decide(parted(200, 60), segments=owners(200, 60))
     assert [reason.split(": ")[0] for reason in decision.reasons] == ["goods, new anchor"]
-    assert "against popularity's 1.0000" in decision.reasons[0]
+    assert "against champion's 1.0000" in decision.reasons[0]
     assert finding(decision, "segment, goods, known anchor").level == "held"
+
+
+def test_where_there_is_no_champion_a_segment_behind_the_best_source_warns() -> None:
+    lists = ({"ours": SECOND, "popularity": FIRST}, {"ours": FIRST, "popularity": SECOND})
+    played = Replay("goods", [query(owner, lists[owner >= 60]) for owner in range(200)])
+    decision = decide(played, segments=owners(200, 60))
+    assert decision.passed
+    told = finding(decision, "segment, goods, new anchor")
+    assert told.level == "warned"
+    assert "against popularity's 1.0000" in told.says
+    assert "refused" not in told.says
 
 
 @pytest.mark.parametrize(("n", "level"), [(49, "unknown"), (50, "refused")])
@@ -181,7 +193,7 @@ def test_a_segment_that_is_behind_by_chance_refuses_nothing() -> None:
 
 
 def test_a_segment_of_rows_counts_only_what_is_relevant_in_it() -> None:
-    both = {"ours": [1, 2], "popularity": [2, 1]}
+    both = {"ours": [1, 2], "popularity": [2, 1], CHALLENGER: [1, 2], CHAMPION: [2, 1]}
     played = Replay("goods", [query(owner, both, relevant=(1, 2)) for owner in range(60)])
     rows = np.arange(10)
     segments: dict[Side, Any] = {"goods": ({}, {"new SKU": rows == 2, "known SKU": rows == 1})}

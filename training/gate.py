@@ -2,7 +2,7 @@
 
 Ours, the twin, has to be at least as good as every source and baseline. Where a champion has not seen the judge window,
 the challenger (ours, grown on all that the champion could know) is held against it, as a whole and in every segment;
-where there is none, ours is held against the best source in every segment. Whatever else was found about the night
+where there is none, ours is held against the best source in every segment, which warns. Whatever else was found about the night
 (calibration, drift, feeds, hard rules) is handed in and weighs the same.
 """
 
@@ -207,8 +207,13 @@ def _in_segments(
     *,
     is_lost: bool,
 ) -> list[Finding]:
-    """Every segment of owners, and of relevant rows; where the whole direction is lost they are told and refuse nothing."""
+    """Every segment of owners, and of relevant rows; against the champion a segment may refuse.
+
+    Where the whole direction is lost they are told and refuse nothing; nor where there is no champion: the whole is then
+    ahead of every source, and a source that serves everybody for the sake of one segment would serve the others worse.
+    """
     tolerance = max(gate.segment_tolerance, recipe.gate_tolerance)
+    bound = f"; refused where all of it lies under {-tolerance:.4f}" if sides[1] == CHAMPION else ""
     findings = []
     for name, mask, of_owners in [
         *((name, mask, True) for name, mask in segments[0].items()),
@@ -221,8 +226,7 @@ def _in_segments(
         difference, low, high = paired(ours, theirs)
         told = (
             f"{played.side}, {name}: NDCG@10 {ours.mean():.4f} against {sides[1]}'s {theirs.mean():.4f} "
-            f"({difference:+.4f}, {low:+.4f} to {high:+.4f}) over {n} queries; refused where all of it lies "
-            f"under {-tolerance:.4f}"
+            f"({difference:+.4f}, {low:+.4f} to {high:+.4f}) over {n} queries{bound}"
         )
         figures = {
             "queries": n,
@@ -231,7 +235,7 @@ def _in_segments(
             "they": sides[1],
             "ahead_by": (difference, low, high),
         }
-        level = _behind(n, high < -tolerance and not is_lost, high, gate)
+        level = _behind(n, bool(bound) and high < -tolerance and not is_lost, high, gate)
         findings.append(Finding(f"segment, {played.side}, {name}", level, told, figures))
     return findings
 
