@@ -79,7 +79,14 @@ class Served:
         return {row["anchor"]: row for row in self.stats.iter_rows(named=True)}
 
 
-def load_served(store: Store, settings: Settings, policy: Policy, *, at: datetime) -> Served:
+def load_served(
+    store: Store,
+    settings: Settings,
+    policy: Policy,
+    *,
+    at: datetime,
+    known: Mapping[str, Model] | None = None,
+) -> Served:
     """What was known at `at`, ranked by the champion, or by the source that the last night found where there is none."""
     with reading(store) as session:
         facts = load_facts(session, as_of=at)
@@ -93,7 +100,7 @@ def load_served(store: Store, settings: Settings, policy: Policy, *, at: datetim
             {"at": facts.as_of_us},
         )
     world = build_world(take_snapshot(facts), policy, threads=settings.threads)
-    model = load_champion(settings.home)
+    model = load_champion(settings.home, known)
     sources = last_best_source(settings.home, at) or dict.fromkeys(SIDES, "popularity")
     return Served(
         engine=build_engine(world, model, sources, VerdictBook(dossiers, calendar, policy)),
@@ -133,12 +140,17 @@ def last_stats(facts: Facts) -> pl.DataFrame:
     return facts.stats.group_by("anchor", maintain_order=True).last()
 
 
-def load_champion(home: Path) -> Model | None:
-    """The champion's forests, tried in another process first; nothing where nobody serves."""
+def load_champion(home: Path, known: Mapping[str, Model] | None = None) -> Model | None:
+    """The champion's forests, tried in another process first; nothing where nobody serves.
+
+    Of those that are `known`, in memory, only the files are looked at: they must still be as they were published.
+    """
     manifest = champion(home)
     if manifest is None:
         return None
     files = read_model(home, manifest.version)  # what is not as it was published needs no trial
+    if known is not None and manifest.version in known:
+        return known[manifest.version]
     try_model(home, manifest.version)
     return Model.from_files(manifest.version, files)
 

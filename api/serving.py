@@ -43,7 +43,7 @@ _LOOK_SECONDS: Final = 0.25
 """Between two looks at who serves: a small file is read."""
 _AFTER_FAILURE_SECONDS: Final = 2.0
 _MODELS_HELD: Final = 3
-"""A champion that has served here comes back without a trial: so a rollback serves at once."""
+"""One of these comes back, or stays, without another trial: a rollback serves at once, a fresh snapshot costs no process."""
 _DRAIN_SECONDS: Final = 10.0
 _BETWEEN_FEEDS: Final = timedelta(minutes=1)
 _SHARE_OF_FEEDS: Final = 20
@@ -136,7 +136,7 @@ class Serving:
         """A fresh snapshot under the champion of now."""
         with self._loading:
             champion = self._serving_version()
-            served = load_served(self.store, self.settings, self.policy, at=self.clock())
+            served = load_served(self.store, self.settings, self.policy, at=self.clock(), known=self._models)
             with self.hiding:
                 self.hidden = self._read_hidden()
             self.swap(served, champion)
@@ -202,8 +202,7 @@ class Serving:
             self.refresh()
         elif self._serving_version() != self._champion:
             with self._loading:
-                champion = self._serving_version()
-                model = self._models.get(champion or "") or load_champion(self.settings.home)
+                champion, model = self._serving_version(), load_champion(self.settings.home, self._models)
                 self.swap(replace(served, engine=replace(served.engine, model=model)), champion)
 
     def _serving_version(self) -> str | None:

@@ -151,3 +151,14 @@ def _keys(settings: Settings, now: datetime) -> tuple[dict[str, str], dict[str, 
         "other_brand_id": other_brand, "other_sku_id": other_sku, "other_anchor_id": other_anchor,
     }  # fmt: skip
     return who, keys
+
+
+@contextmanager
+def instead(of: Any, name: str, value: Any) -> Iterator[None]:
+    """For a while another thing in its place."""
+    before = getattr(of, name)
+    setattr(of, name, value)
+    try:
+        yield
+    finally:
+        setattr(of, name, before)

@@ -4,9 +4,11 @@ Mounting takes root's right, or a sandbox that grants it; where there is neither
 """
 
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,3 +65,14 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     yield do
     for place in mounted:
         subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@contextmanager
+def files_no_longer_than(n_bytes: int) -> Iterator[None]:
+    """The system itself refuses what goes beyond, having taken what fits: as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

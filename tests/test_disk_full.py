@@ -7,12 +7,10 @@ and of a database stands in for them in the tests below that need no disk.
 import errno
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,7 @@ from matcher.kept_lists import read_lists
 from matcher.policy import Policy
 from matcher.registry import champion, list_versions, promote, publish, read_history, read_model
 from promises import NOON
-from small_disks import Mount, SmallDisk
+from small_disks import Mount, SmallDisk, files_no_longer_than
 from trained import Trained
 from training.recipe import FAST
 from training.shift import Shift, work_night
@@ -65,16 +63,6 @@ def house_on(disk: Path, trained: Trained, run: Run, home: Path) -> House:
 def tables(trained: Trained) -> Path:
     """The trained market as import files."""
     return Path(trained.url.removeprefix("sqlite:///")).parent / "tables"
-
-
-@contextmanager
-def files_no_longer_than(n_bytes: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # The store

@@ -38,7 +38,7 @@ from features.store.journal import Journal
 from features.store.records import shown_verdicts
 from features.units import shanghai_day
 from journals import events
-from live import Live, served_copy
+from live import Live, instead, served_copy
 from matcher.policy import Policy
 from matcher.registry import promote, publish, read_history, read_model, rollback
 from matcher.verdict import Reason, Status, Verdict
@@ -60,17 +60,6 @@ def site(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def serving(site: Live) -> Serving:
     found: Serving = site.app.state.serving
     return found
-
-
-@contextmanager
-def instead(of: Any, name: str, value: Any) -> Iterator[None]:
-    """For a while another thing in its place."""
-    before = getattr(of, name)
-    setattr(of, name, value)
-    try:
-        yield
-    finally:
-        setattr(of, name, before)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import training.origins
 from features.facts import NEVER_US, Facts
 from features.snapshot import take_snapshot
 from features.store.db import open_engine, reading
@@ -20,9 +19,9 @@ from matcher.model import Model
 from matcher.policy import FeedPolicy, GatePolicy, ModePolicy, Policy
 from matcher.verdict_book import VerdictBook
 from matcher.world import build_world
+from six_weeks import shuffled_labels
 from trained import SIDES, SMALL, Trained
 from training.bounds import Finding, check_feeds, check_outcome, check_settled
-from training.dataset import Queries, draw_queries
 from training.gate import DECIDES, Decision, check_lists, findings_table, judge
 from training.nightly import Night, judge_day, run_night
 from training.origins import draw_at, graded_at
@@ -483,21 +482,13 @@ def test_the_decision_with_its_numbers_is_in_the_manifest_as_plain_json(trained:
     assert table.row_count == len(kept)
 
 
-def test_a_night_of_shuffled_labels_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_of_shuffled_labels_is_refused(trained: Trained) -> None:
     """Labels dealt anew within each query: what is learnt from them is worth nothing, and the sources say so."""
     recipe = replace(SMALL, gate_tolerance=0.05)
     assert night(trained.facts, recipe).decision.passed
 
-    def shuffled(*given: Any, **more: Any) -> Queries:
-        drawn = draw_queries(*given, **more)
-        rng, label = np.random.default_rng(3), drawn.label.copy()
-        ends = np.cumsum(drawn.group)
-        for begin, end in zip(ends - drawn.group, ends, strict=True):
-            rng.shuffle(label[begin:end])
-        return replace(drawn, label=label)
-
-    monkeypatch.setattr(training.origins, "draw_queries", shuffled)
-    refused = night(trained.facts, recipe)
+    with shuffled_labels():
+        refused = night(trained.facts, recipe)
     assert not refused.decision.passed
     assert any("is behind" in reason for reason in refused.decision.reasons)
     assert not refused.provenance.gate.passed

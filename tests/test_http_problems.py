@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from api.schemas.types import examples_by_shape
 from api.security import Attempts, RateLimits
 from features.errors import FenxiaoError, PlannedRowRefused, RowsRefused, TableForbidden
 from features.store.db import open_engine, writing
-from live import Live, served_copy
+from live import Live, instead, served_copy
 from matcher.policy import ModePolicy
 from matcher.registry import list_versions
 from quiet import quiet
@@ -195,17 +194,6 @@ def test_without_a_key_it_is_said_how_to_bring_one(site: Live) -> None:
             answer = client.get("/v1/models", headers={} if key is None else {"Authorization": key})
             told(answer, "unauthenticated")
             assert answer.headers["www-authenticate"] == "Bearer"
-
-
-@contextmanager
-def instead(of: Any, name: str, value: Any) -> Iterator[None]:
-    """For a while another thing in its place."""
-    before = getattr(of, name)
-    setattr(of, name, value)
-    try:
-        yield
-    finally:
-        setattr(of, name, before)
 
 
 def test_who_asks_too_often_is_told_how_long_to_wait(site: Live) -> None:

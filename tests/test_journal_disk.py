@@ -2,10 +2,9 @@
 
 import errno
 import os
-import resource
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
@@ -34,6 +33,7 @@ from journals import (
     wait_until,
 )
 from promises import NOON, TICK
+from small_disks import files_no_longer_than
 
 
 @pytest.fixture
@@ -162,17 +162,6 @@ def test_what_was_set_aside_is_never_written_over_by_a_later_segment(
 
 
 # A disk that refuses
-
-
-@contextmanager
-def files_no_longer_than(n_bytes: int) -> Iterator[None]:
-    """The system itself refuses what goes beyond, having taken what fits: as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("n_before", [0, 2])

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +47,7 @@ def ingest_files(
     policy: Policy = None,
 ) -> None:
     """Import files into the store: all of them, or, where a row is bad, none."""
+    from api.clocks import now_of
     from features.store.db import writing
     from features.store.dossiers import load_calendar
     from features.store.ingest import ingest
@@ -61,13 +61,14 @@ def ingest_files(
         note(
             "this store holds the simulated market of `matcher demo`; name another with --database and --home"
         )
+    now = now_of(settings)
     engine = open_store(settings)
     try:
         with _progress() as on_progress, writing(engine) as session:
             imported = ingest(
                 session,
                 paths,
-                now=datetime.now(UTC),
+                now=now,
                 source=source,
                 rejects=rejects,
                 skip_bad=skip_bad,
@@ -75,7 +76,7 @@ def ingest_files(
                 on_progress=on_progress,
             )
             odd = (
-                odd_years(load_calendar(session).as_known(datetime.now(UTC)), decided)
+                odd_years(load_calendar(session).as_known(now), decided)
                 if "events" in imported.tables
                 else {}
             )

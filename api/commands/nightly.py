@@ -17,7 +17,10 @@ from features.settings import Settings, read_settings
 from features.units import midnight, shanghai_day
 
 if TYPE_CHECKING:
+    from matcher.policy import Policy as BusinessPolicy
     from training.nightly import Night
+    from training.recipe import Recipe
+    from training.shift import Worked
 
 
 def nightly(
@@ -32,13 +35,10 @@ def nightly(
     policy: options.Policy = None,
 ) -> None:
     """Features, train, judge against every source, and publish what wins; safe to repeat."""
-    from socket import gethostname
-
-    from api.clocks import now_of, now_utc
+    from api.clocks import now_of
     from api.logs import set_up_logs
     from matcher.policy import read_policy
     from training.recipe import FAST, Recipe
-    from training.shift import Shift, holder_name, work_night
 
     settings = read_settings(database_url=database, home=home, policy=policy)
     if settings.log_json:
@@ -48,26 +48,7 @@ def nightly(
     day = options.read_day(as_of) or shanghai_day(now_of(settings))
     options.check_home(settings.home)
     _require_listings(settings, day)
-    store = open_known_store(settings)
-    try:
-        with step_bar() as say:
-            worked = work_night(
-                Shift(
-                    store=store,
-                    home=settings.home,
-                    policy=decided,
-                    recipe=FAST if fast else Recipe(),
-                    threads=settings.threads,
-                    clock=now_utc,
-                    holder=holder_name(gethostname()),
-                    say=say,
-                    lists=not no_lists,
-                    models_kept=settings.models_kept,
-                ),
-                day,
-            )
-    finally:
-        store.dispose()
+    worked = work_here(settings, decided, FAST if fast else Recipe(), day, lists=not no_lists)
     night, said = worked.night, dict(worked.said)
     if as_json:
         typer.echo(json.dumps(said, ensure_ascii=False))
@@ -75,6 +56,35 @@ def nightly(
         print_night(night, said)
     if not night.decision.passed:
         raise GateRefused("the gate refused: " + "; ".join(night.decision.reasons))
+
+
+def work_here(
+    settings: Settings, policy: "BusinessPolicy", recipe: "Recipe", day: date, *, lists: bool = True
+) -> "Worked":
+    """A whole night on this machine, with a bar: what it made, published and left."""
+    from socket import gethostname
+
+    from api.clocks import now_utc
+    from training.shift import Shift, holder_name, work_night
+
+    store = open_known_store(settings)
+    try:
+        with step_bar() as say:
+            shift = Shift(
+                store=store,
+                home=settings.home,
+                policy=policy,
+                recipe=recipe,
+                threads=settings.threads,
+                clock=now_utc,
+                holder=holder_name(gethostname()),
+                say=say,
+                lists=lists,
+                models_kept=settings.models_kept,
+            )
+            return work_night(shift, day)
+    finally:
+        store.dispose()
 
 
 def _require_listings(settings: Settings, day: date) -> None:

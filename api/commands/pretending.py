@@ -3,9 +3,8 @@
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from socket import gethostname
 
 import polars as pl
 from rich.console import Console
@@ -16,10 +15,9 @@ from api.clocks import now_utc
 from api.commands.accounts import counts_table, print_account
 from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
-from api.commands.nightly import print_night
+from api.commands.nightly import print_night, work_here
 from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
 from api.commands.printing import print_list
-from api.commands.progress import step_bar
 from api.stores import forget_if_gone, mark_simulated, open_store
 from features.demo_market import (
     Market,
@@ -46,7 +44,6 @@ from matcher.request import ListRequest
 from matcher.verdict import Status
 from matcher.verdict_book import Both
 from training.recipe import FAST
-from training.shift import Shift, holder_name, work_night
 
 _OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
 
@@ -67,36 +64,14 @@ def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) 
         _import(store, market, console)
     finally:
         store.dispose()
-    _work_night(settings, policy, market.as_of, console)
+    worked = work_here(settings, policy, FAST, market.as_of)
+    print_night(worked.night, dict(worked.said), console)
     facts = read_facts(settings, midnight(market.as_of))
     engine = engine_of(facts, settings, policy, newest_serving(settings.home, market.as_of))
     engine = replace(engine, verdicts=read_verdicts(settings, policy))
     _print_lists(engine, language, console)
     _print_checks(settings, policy, midnight(market.as_of), language, console)
     _print_capture(engine, market, settings, console)
-
-
-def _work_night(settings: Settings, policy: Policy, as_of: date, console: Console) -> None:
-    """The night of `matcher nightly`, with all that it leaves."""
-    store = open_store(settings)
-    try:
-        with step_bar() as say:
-            worked = work_night(
-                Shift(
-                    store=store,
-                    home=settings.home,
-                    policy=policy,
-                    recipe=FAST,
-                    threads=settings.threads,
-                    clock=now_utc,
-                    holder=holder_name(gethostname()),
-                    say=say,
-                ),
-                as_of,
-            )
-    finally:
-        store.dispose()
-    print_night(worked.night, dict(worked.said), console)
 
 
 def _refuse_other_facts(store: Store, market: Market) -> None:

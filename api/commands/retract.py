@@ -30,10 +30,11 @@ def retract_observation(
     from features.store.records import retract
 
     settings = read_settings(database_url=database, home=home, policy=policy)
+    now = now_of(settings)  # asked before the pen is taken: it reads the store
     store = open_known_store(settings)
     try:
         with writing(store) as session:
-            since = retract(session, table, key, reason=reason, source="operator", at=now_of(settings))
+            since = retract(session, table, key, reason=reason, source="operator", at=now)
     finally:
         store.dispose()
     if as_json:
