@@ -11,7 +11,7 @@ from typing import Any, Final
 from itsdangerous import BadData
 
 from api.problems import Problem
-from api.security import serializer
+from api.signing import serializer
 
 LONGEST: Final = 1_024
 """Characters; a longer one was not made here, and is refused unread."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlmodel import Session
 
-from api.security import keyed_digest
 from api.serving import Serving
+from api.signing import keyed_digest
 from features.store.db import read_rows
 from features.store.written import COLUMNS, Event
 from features.units import from_microseconds, microseconds, shanghai_day

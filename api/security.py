@@ -7,23 +7,18 @@ revoked elsewhere still opens. Keys are compared by their SHA-256: how long a lo
 import hashlib
 import hmac
 import ipaddress
-import json
 import math
-import os
 import re
 import secrets
-import tempfile
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from itsdangerous import URLSafeSerializer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
@@ -31,7 +26,6 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from api.access import Caller, Role
-from features.errors import Fault, WrongInput
 from features.store.access import ApiKey
 from features.store.db import reading, writing
 from features.store.keys import add_key, key_of_hash, key_of_id, mark_used
@@ -44,8 +38,6 @@ RETRY_SECONDS: Final = 60
 _KEY: Final = re.compile(r"fx_[A-Za-z0-9_-]{43}", re.ASCII)
 _FRESH: Final = timedelta(seconds=1)
 _BETWEEN_FLUSHES: Final = timedelta(minutes=1)
-_SECRET_BYTES: Final = 32
-SIGNING: Final[Mapping[str, Any]] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
 
 
 class Denial(StrEnum):
@@ -225,59 +217,6 @@ class RateLimits:
             return None
         reset_at = self._limiter.get_window_stats(self._item, account).reset_time
         return max(1, math.ceil(reset_at - time.time()))
-
-
-def read_secret(home: Path, draw: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
-    """What sessions and cursors are signed with: 32 random bytes in the home, made where there are none yet.
-
-    Whoever comes at the same moment reads the same: the file takes its name when it is whole, and only if it is free.
-    """
-    file = home / "secret"
-    try:
-        if not file.exists():
-            _make_secret(file, draw(_SECRET_BYTES))
-        secret = file.read_bytes()
-    except OSError as error:
-        raise WrongInput(
-            f"secret {file} can be neither read nor made: {error.strerror}; see --home"
-        ) from error
-    if len(secret) != _SECRET_BYTES:
-        raise Fault(
-            f"secret {file} has {len(secret)} bytes, not {_SECRET_BYTES}; remove it: everybody signs in again"
-        )
-    return secret
-
-
-def _make_secret(file: Path, secret: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=".secret-", dir=file.parent)  # O_EXCL, mode 0600
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(secret)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.link(aside, file)
-    except FileExistsError:
-        pass  # another process was first: its secret is read
-    finally:
-        os.unlink(aside)  # noqa: PTH108
-
-
-def serializer(secret: bytes, purpose: str) -> URLSafeSerializer:
-    """Signs JSON for one purpose: what was signed for another is not accepted."""
-    return URLSafeSerializer(secret, salt=f"fenxiao.{purpose}", signer_kwargs=dict(SIGNING))
-
-
-def keyed_digest(secret: bytes, purpose: str, *parts: str) -> str:
-    """64 hexadecimal characters, the same for the same parts, that nobody without the secret can work out.
-
-    >>> keyed_digest(b"s", "told", "a", "b") == keyed_digest(b"s", "told", "a", "b")
-    True
-    >>> keyed_digest(b"s", "told", "a", "b") == keyed_digest(b"s", "told", "a|b")
-    False
-    """
-    said = json.dumps([f"fenxiao.{purpose}", *parts])
-    return hmac.new(secret, said.encode(), hashlib.sha256).hexdigest()
 
 
 def key_fingerprint(key: str) -> str:

@@ -19,8 +19,9 @@ from sqlalchemy.exc import DatabaseError
 from api.checking import keep, says_the_same
 from api.loading import Served, load_champion, load_served
 from api.metrics import Metrics
-from api.security import Attempts, KeyRing, RateLimits, read_secret
+from api.security import Attempts, KeyRing, RateLimits
 from api.sessions import PageSessions
+from api.signing import read_secret
 from api.stores import is_simulated, open_store
 from features.errors import FenxiaoError, NoModel, RegistryDamaged, StoreBusy, UnknownId, WrongInput
 from features.settings import Settings

@@ -11,7 +11,8 @@ from typing import Final
 from itsdangerous import BadData, Signer
 
 from api.access import Caller
-from api.security import SIGNING, KeyRing, key_fingerprint, serializer
+from api.security import KeyRing, key_fingerprint
+from api.signing import SIGNING, serializer
 from features.units import from_microseconds, microseconds
 
 SESSION_LIFE: Final = timedelta(hours=12)

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from features.errors import FenxiaoError
-from matcher.golden import check_golden, check_texts
+from matcher.forest_text import check_texts
+from matcher.golden import check_golden
 from matcher.model import Model
 from matcher.registry import read_model
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.cursors import LONGEST, make_cursor, read_cursor
 from api.problems import Problem
-from api.security import serializer
+from api.signing import serializer
 
 SECRET = bytes(range(32))
 ACCOUNT = "anchor:A1"

@@ -1,5 +1,6 @@
 """Does guessing lead nowhere, is who asks too often told to wait, and is the secret made once?"""
 
+import doctest
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Engine
 
+from api import signing
 from api.access import Caller
-from api.security import FAILURES_A_MINUTE, Attempts, Denial, RateLimits, admit, read_secret
+from api.security import FAILURES_A_MINUTE, Attempts, Denial, RateLimits, admit
+from api.signing import read_secret
 from features.errors import Fault, WrongInput
 from key_house import SECOND, House
 from market import NOW
@@ -204,3 +207,9 @@ def test_a_home_that_cannot_hold_a_secret_is_wrong_input(tmp_path: Path) -> None
     for home in (tmp_path / "file", tmp_path / "home"):
         with pytest.raises(WrongInput, match="neither read nor made"):
             read_secret(home)
+
+
+def test_the_examples_of_signing_hold() -> None:
+    results = doctest.testmod(signing)
+    assert results.attempted > 0
+    assert results.failed == 0

@@ -183,14 +183,14 @@ def test_what_was_answered_survives_a_kill_at_any_moment(folder: Path, sqlite_st
 _DRAINING = """
 import os, signal, sys
 from pathlib import Path
-from features.store import journal as room
+from features.store import journal, moving
 from features.store.db import open_engine
 from features.store.written import Segment
 
 folder, url, point = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-room._ROWS_A_BATCH = 3
+moving._ROWS_A_BATCH = 3
 n_batches = 0
-insert, remove = room._insert, Segment.remove
+insert, remove = moving._insert, Segment.remove
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -209,11 +209,11 @@ def dying_remove(segment):
     if point == "after the file went":
         die()
 
-room._insert, Segment.remove = dying_insert, dying_remove
+moving._insert, Segment.remove = dying_insert, dying_remove
 if point == "before a commit":
     import sqlmodel
     sqlmodel.Session.commit = lambda session: die()
-room.Journal(folder).drain(open_engine(url))
+journal.Journal(folder).drain(open_engine(url))
 """
 
 

@@ -11,7 +11,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from api.access import Caller
-from api.pages import drawing, rendering, words
+from api.pages import drawing, figures, rendering, words
 from api.pages.rendering import NAVIGATION, TEMPLATES, Footing, render, render_problem
 from api.pages.words import WORDS
 from drawn import drawn, request_for
@@ -33,7 +33,7 @@ def page(language: str = "en", caller: Caller | None = ANCHOR, **state: Any) -> 
 # ------------------------------------------------------------------ figures
 
 
-@pytest.mark.parametrize("module", [rendering, words, drawing])
+@pytest.mark.parametrize("module", [figures, words, drawing])
 def test_the_examples_of_the_modules_hold(module: Any) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api.access import Caller
-from api.security import KeyRing, create_key, serializer
+from api.security import KeyRing, create_key
 from api.sessions import SESSION_LIFE, PageSessions, page_caller
+from api.signing import serializer
 from features.store.db import writing
 from features.store.keys import revoke_key
 from market import MICROSECOND, NOW

@@ -13,8 +13,8 @@ from api.pages.brand_scope import scope_of_sku
 from api.pages.brand_seen import cards_of
 from api.pages.brand_shortlist import query_of
 from api.pages.exporting import Cell, csv_file
+from api.pages.figures import percent
 from api.pages.guarding import PageLanguage, page
-from api.pages.rendering import percent
 from api.pages.words import say
 from api.problems import Language, Problem
 from api.telling import list_request, tell

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.documents import margin_unit
-from api.pages.rendering import instant, percent, yuan
+from api.pages.figures import instant, percent, yuan
 from api.pages.words import WORDS, say
 from api.problems import Language
 from features.store.dossier import Dossier, Offer

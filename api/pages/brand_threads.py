@@ -13,8 +13,8 @@ import numpy as np
 from sqlmodel import Session
 
 from api.loading import Served
-from api.security import keyed_digest
 from api.serving import Serving
+from api.signing import keyed_digest
 from features.facts import NEVER_US
 from features.store.db import read_rows
 from features.store.journal import Event

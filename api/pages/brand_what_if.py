@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from api.findings import planned_document
 from api.pages.brand_promises import margin_text, price_sum
-from api.pages.rendering import percent, yuan
+from api.pages.figures import percent, yuan
 from api.pages.words import say
 from api.problems import Language
 from api.schemas.checks import PlannedAsked

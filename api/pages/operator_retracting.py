@@ -14,9 +14,10 @@ from sqlmodel import Session, SQLModel
 
 from api.checking import check_one
 from api.deps import Calling, InTurn, Now, ServingNow
+from api.pages.figures import day, instant, percent, yuan
 from api.pages.guarding import PageLanguage, SentForm, field_of, page
 from api.pages.operator_said import notice_of, said
-from api.pages.rendering import day, instant, percent, render, yuan
+from api.pages.rendering import render
 from api.pages.words import say
 from api.problems import Problem
 from api.serving import Serving

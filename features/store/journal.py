@@ -18,15 +18,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy import Engine
 
 from features.errors import Fault, NoRoom, is_full
-from features.store.db import writing
 from features.store.holding import Holding
-from features.store.propensities import keep_draws
-from features.store.written import COLUMNS, Event, Segment, line_of, stored_events, take
-from features.units import microseconds
+from features.store.moving import move_segment
+from features.store.written import Event, Segment, line_of, stored_events, take
 
 __all__ = ["Event", "Journal", "Lag", "stored_events"]
 
@@ -34,14 +31,8 @@ _LOG: Final = logging.getLogger("features")
 _MOST_NOTED: Final = 200_000
 _NOTED_A_BATCH: Final = 2_000  # what is posted waits for no more than these
 _SEGMENT_BYTES: Final = 8 * 2**20  # read as a whole when it is moved
-_ROWS_A_BATCH: Final = 5_000  # a transaction: others want the pen as well
 _GATHER_SECONDS: Final = 0.05  # notes come many a second, and an fsync for each would be for nobody
 _RETRY_SECONDS: Final = 1.0
-_INSERT: Final = text(
-    f"INSERT INTO feedback ({', '.join(COLUMNS)}, known_at)"  # noqa: S608 - names of our own
-    f" VALUES (:{', :'.join(COLUMNS)}, :known_at) ON CONFLICT DO NOTHING"
-)
-_NOT_A_ROW: Final = (DataError, IntegrityError, OverflowError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +146,7 @@ class Journal:
                 if self._is_closing:
                     break
                 try:
-                    n_new += _move(segment, store)
+                    n_new += move_segment(segment, store)
                 except OSError as error:
                     raise Fault(
                         f"journal segment {segment.file} cannot be moved: {error}; mend that"
@@ -268,36 +259,3 @@ class Journal:
                 self._open = segment
             else:
                 segment.close()
-
-
-def _move(segment: Segment, store: Engine) -> int:
-    """Its rows into the store, then the file away; the number of rows that are new."""
-    events, damaged = segment.read()
-    n_new = 0
-    for start in range(0, len(events), _ROWS_A_BATCH):
-        n_new += _insert(events[start : start + _ROWS_A_BATCH], store, damaged)
-    if damaged:
-        _LOG.warning("journal: %d lines set aside: %s", len(damaged), segment.set_aside(damaged))
-    segment.remove()
-    return n_new
-
-
-def _insert(events: list[Event], store: Engine, refused: list[bytes]) -> int:
-    """The number of rows that are new; an event that is no row for the store is `refused`, and stops no other."""
-    try:
-        with writing(store) as session:
-            rows = [
-                {name: getattr(event, name) for name in COLUMNS}
-                | dict.fromkeys(("at", "known_at"), microseconds(event.at))
-                for event in events
-            ]
-            n_new = session.connection().execute(_INSERT, rows).rowcount
-            keep_draws(session, events)
-            return n_new
-    except _NOT_A_ROW as error:
-        if len(events) == 1:
-            _LOG.warning("journal: the store does not take event %r: %s", events[0].event_id, error)
-            refused.append(line_of(events[0], noted=False).rstrip(b"\n"))
-            return 0
-    middle = len(events) // 2
-    return _insert(events[:middle], store, refused) + _insert(events[middle:], store, refused)
