@@ -55,6 +55,11 @@ def anchor_of(trained: Trained, row: int = 3) -> str:
     return str(trained.world.snapshot.roster.ids[row])
 
 
+def own_store(trained: Trained, folder: Path) -> str:
+    """A copy that may be written to."""
+    return f"sqlite:///{shutil.copy(trained.url.removeprefix('sqlite:///'), folder / 'm.db')}"
+
+
 def sku_of(trained: Trained) -> str:
     return str(trained.world.snapshot.shelf.ids[int(trained.world.verdicts.allowed.argmax())])
 
@@ -210,6 +215,7 @@ def test_a_night_that_wins_is_published_and_serves(
     run: Run, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.recipe.FAST", SMALL)
+    monkeypatch.setenv("MATCHER_DATABASE_URL", own_store(trained, tmp_path))
     night = ("nightly", "--as-of", trained.market.as_of, "--fast", "--home", tmp_path / "home")
     code, out, err = run(*night, "--json")
     told = json.loads(out)
@@ -222,8 +228,9 @@ def test_a_night_that_wins_is_published_and_serves(
 
 
 def test_a_night_on_too_little_ends_with_3_and_a_source_serves(
-    run: Run, trained: Trained, tmp_path: Path
+    run: Run, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MATCHER_DATABASE_URL", own_store(trained, tmp_path))
     early = trained.market.as_of - timedelta(days=150)
     code, out, err = run("nightly", "--as-of", early, "--home", tmp_path)
     assert code == 3

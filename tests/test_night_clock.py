@@ -64,8 +64,8 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
         def now(cls, tz: Any = None) -> "datetime":  # type: ignore[override]
             return at.astimezone(tz)
 
-    for room in ("nightly", "options"):
-        monkeypatch.setattr(import_module(f"api.commands.{room}"), "datetime", Stood)
+    for room in ("clocks", "commands.options"):
+        monkeypatch.setattr(import_module(f"api.{room}"), "datetime", Stood)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """What do the tests of the engine, the night and the commands share? One small market, ingested, and one night over it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect, text
 
 from features.demo_market import Market, MarketSpec, make_market, write_market
 from features.facts import Facts, load_facts
@@ -54,8 +55,8 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Simulated, ingested, trained, published and promoted; nobody may write to it."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """Simulated, ingested, trained, published and promoted; nobody may write to it, and at the end nobody has."""
     folder = tmp_path_factory.mktemp("trained")
     market = make_market(MarketSpec.tiny(), seed=7)
     url = ingested(market, folder)
@@ -69,7 +70,23 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     world = build_world(take_snapshot(facts), Policy())
     model = Model.from_files(manifest.version, read_model(folder / "home", manifest.version))
     served = build_engine(world, model, dict.fromkeys(SIDES, "popularity"))
-    return Trained(market, url, folder / "home", facts, night, manifest, world, served)
+    held = rows_of(url)
+    yield Trained(market, url, folder / "home", facts, night, manifest, world, served)
+    written = {table for table, n in rows_of(url).items() if n != held[table]}
+    assert not written, f"a test wrote to {written} of the store that all tests share"
+
+
+def rows_of(url: str) -> dict[str, int]:
+    """How many rows each table of a store holds, but for what a command keeps of the verdicts that it shows."""
+    store = open_engine(url)
+    with store.connect() as connection:
+        counted = {
+            table: connection.execute(text(f'SELECT COUNT(*) FROM "{table}"')).scalar_one()
+            for table in inspect(connection).get_table_names()
+            if table not in ("shown_verdicts", "kept_policies")
+        }
+    store.dispose()
+    return counted
 
 
 def ingested(market: Market, folder: Path) -> str:
