@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import DatabaseError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -95,7 +96,16 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     faults = error.errors()
     if any(fault["type"] == "json_invalid" for fault in faults):
         return _answer(request, Problem("bad_request"))
-    return _answer(request, invalid(faults))
+    return _answer(request, invalid(faults, _query_names(request)))
+
+
+def _query_names(request: Request) -> list[str]:
+    """What the query of this route may name."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return []
+    shapes = [field.field_info.annotation for field in route.dependant.query_params]
+    return [name for shape in shapes for name in getattr(shape, "model_fields", {})]
 
 
 def _on_http(request: Request, error: Exception) -> Response:

@@ -83,7 +83,7 @@ def shown_of(session: Session, sku_id: str) -> list[ShownVerdict]:
     """What was ever shown of a SKU; UnknownId where nothing was."""
     found = shown_verdicts(session, sku_id)
     if not found:
-        raise UnknownId(f"no verdict on SKU {sku_id} was ever shown")
+        raise UnknownId(f"no verdict on SKU {sku_id} was ever shown; NOT_APPLICABLE is not kept")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from fastapi.responses import JSONResponse
 
-from api.schemas.types import Asked
+from api.schemas.types import SHAPES, Asked
 from features.errors import (
     FenxiaoError,
     GateRefused,
@@ -176,15 +176,23 @@ def of_status(status: int) -> Problem:
     )
 
 
-def invalid(faults: Iterable[Mapping[str, Any]]) -> Problem:
-    """Pydantic's findings without what was found: the place, a code and a sentence."""
+def invalid(faults: Iterable[Mapping[str, Any]], known_names: Sequence[str] = ()) -> Problem:
+    """Pydantic's findings without what was found: the place, a code and a sentence.
+
+    `known_names` are those that the query may have: who has mistyped one is told all of them.
+    """
+    known = ", ".join(known_names)
     return Problem(
         "invalid",
         errors=[
             {
                 "place": _place(fault["loc"], str(fault["type"])),
                 "code": str(fault["type"]),
-                **_sentences(str(fault["type"]), str(fault["msg"]), fault.get("ctx") or {}),
+                **_sentences(
+                    str(fault["type"]),
+                    str(fault["msg"]),
+                    {"known": known if fault["loc"][:1] == ("query",) else "", **(fault.get("ctx") or {})},
+                ),
             }
             for fault in list(faults)[:_MOST_FAULTS]
         ],
@@ -205,6 +213,13 @@ def _place(steps: Sequence[object], kind: str) -> list[str]:
 
 def _sentences(kind: str, message: str, limits: Mapping[str, Any]) -> dict[str, str]:
     """Pydantic names limits and choices, never the input; but for kinds whose words are somebody else's."""
+    if kind == "string_pattern_mismatch" and (shape := SHAPES.get(str(limits.get("pattern")))):
+        return {"sentence": f"it should be {shape.en}", "sentence_zh": f"应为{shape.zh}"}
+    if kind == "extra_forbidden" and limits.get("known"):
+        return {
+            "sentence": f"a name in it is not known here; known are {limits['known']}",
+            "sentence_zh": f"含有未知的名称；可用的有 {limits['known']}",
+        }
     zh = next((words for start, words in _ZH.items() if kind.startswith(start)), "不符合要求")
     return {"sentence": _EN.get(kind, message), "sentence_zh": zh.format_map(defaultdict(str, limits))}
 

@@ -115,6 +115,30 @@ def test_a_problem_is_told_in_the_language_of_its_reader(site: Live, code: str) 
             assert "sentence_zh" not in error
 
 
+@pytest.mark.parametrize(
+    ("query", "en", "zh"),
+    [
+        ("min_rate=12%25", "a percentage below 100 without its sign, such as 12.5", "百分数"),
+        ("max_price=1e3", "an amount in yuan, such as 19.90", "以元计"),
+        (
+            "mni_rate=12",
+            "known are objective, explain, new_only, category, min_price, ",
+            "可用的有 objective",
+        ),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_told_how_to_be_written(
+    site: Live, query: str, en: str, zh: str
+) -> None:
+    for language, words in (("en", en), ("zh", zh)):
+        with site.client("operator", headers={"Accept-Language": language}) as client:
+            answer = client.get(f"/v1/anchors/{site.anchor_id}/goods?{query}")
+        (error,) = told(answer, "invalid")["errors"]
+        assert words in error["sentence"]
+        assert "mni" not in answer.text
+        assert error["place"] == ["query", *([] if "mni" in query else [query.partition("=")[0]])]
+
+
 def language_of(text: str | None) -> str | None:
     return None if text is None else "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
 

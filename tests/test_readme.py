@@ -11,6 +11,7 @@ import pytest
 
 from api.commands import main
 from features.demo_market import MarketSpec, make_market, write_market
+from matcher.verdict import SENTENCES, Reason
 from trained import SMALL
 
 README = Path(__file__).parents[1] / "README.md"
@@ -50,6 +51,11 @@ def test_a_line_with_an_unknown_option_would_be_noticed(capsys: pytest.CaptureFi
         main(["goods", "--anchr", "A17", "--help"])
     assert end.value.code == 2
     assert "--anchr" in capsys.readouterr().err
+
+
+def test_every_reason_of_a_verdict_is_told_in_its_own_words() -> None:
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", section("The two promises"), re.MULTILINE))
+    assert told == {str(reason): SENTENCES[reason][1] for reason in Reason}
 
 
 def test_every_script_that_is_named_is_there() -> None:

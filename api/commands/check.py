@@ -39,7 +39,10 @@ def check_promises(
         ),
     ] = None,
     shown: Annotated[
-        bool, typer.Option("--shown", help="What was ever shown of the SKU, with its evidence.")
+        bool,
+        typer.Option(
+            "--shown", help="What was ever shown of the SKU, with its evidence; but NOT_APPLICABLE."
+        ),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV or Parquet, by its name.", show_default=False)

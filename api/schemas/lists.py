@@ -6,7 +6,18 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas import examples
-from api.schemas.types import Asked, Id, Objective, Shape, SupplyType, Text, Tier, shown_as
+from api.schemas.types import (
+    PERCENT_PATTERN,
+    YUAN_PATTERN,
+    Asked,
+    Id,
+    Objective,
+    Shape,
+    SupplyType,
+    Text,
+    Tier,
+    shown_as,
+)
 
 
 class VerdictLine(Shape):
@@ -204,7 +215,7 @@ class Pairing(Shape):
     """In the SKU's shortlist."""
 
 
-_YUAN = Field(default=None, pattern=r"^\d{1,9}(\.\d{1,2})?$", examples=["19.90"])
+_YUAN = Field(default=None, pattern=YUAN_PATTERN, examples=["19.90"])
 
 
 class ListQuery(Asked):
@@ -223,7 +234,7 @@ class ListQuery(Asked):
     """List price at least, in yuan."""
     max_price: str | None = _YUAN
     """List price at most, in yuan."""
-    min_rate: str | None = Field(default=None, pattern=r"^\d{1,2}(\.\d{1,4})?$", examples=["12.5"])
+    min_rate: str | None = Field(default=None, pattern=PERCENT_PATTERN, examples=["12.5"])
     """Commission rate at least, in percent."""
     supply_type: SupplyType | None = None
     tier: Tier | None = None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -51,9 +51,29 @@ _DAY_AND_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII
 _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 2199
 
+YUAN_PATTERN: Final = r"^\d{1,9}(\.\d{1,2})?$"
+PERCENT_PATTERN: Final = r"^\d{1,2}(\.\d{1,4})?$"
+
+
+class Words(NamedTuple):
+    """How something is said in both languages."""
+
+    zh: str
+    en: str
+
+
+SHAPES: Final[Mapping[str, Words]] = {
+    ID_PATTERN: Words("1 至 64 个字母、数字或 . _ : -", "1 to 64 letters, digits and . _ : -"),
+    YUAN_PATTERN: Words("以元计的金额，如 19.90", "an amount in yuan, such as 19.90"),
+    PERCENT_PATTERN: Words(
+        "低于 100 的百分数，不带 %，如 12.5", "a percentage below 100 without its sign, such as 12.5"
+    ),
+}
+"""What a pattern means to people."""
+
 Id = Annotated[
     str,
-    StringConstraints(pattern=ID_PATTERN.replace("$", r"$"), max_length=64),
+    StringConstraints(pattern=ID_PATTERN, max_length=64),
     Field(description="1 to 64 letters, digits and . _ : -", examples=["S00462"]),
 ]
 Text = Annotated[str, StringConstraints(max_length=400, min_length=1), AfterValidator(_is_text)]
