@@ -4,7 +4,9 @@ Documents are plain dictionaries in the shapes of `schemas/lists.py`: a page of 
 models would. `test_http_lists` holds the two together.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -28,6 +30,12 @@ SOON: Final = timedelta(days=14)
 """A change of rate within it is told beside the rate."""
 
 
+_AT_WORK: Final = threading.Lock()
+"""Lists are made in turn: two at once share one interpreter, and each ends as late as both."""
+_PATIENCE_SECONDS: Final = 0.02
+"""Who has waited so long goes on beside the other: under load two overlap where they leave the interpreter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A page of a list as a document, and what stands behind it."""
@@ -43,11 +51,13 @@ class Answered:
 def answer_list(served: Served, request: ListRequest, *, language: Language, now: datetime) -> Answered:
     """One page. `next_cursor` and `request_id` are the door's to fill in."""
     request = replace(request, at=now)
-    answer = served.engine.answer(request)
     line = _goods_line if request.side == "goods" else _shortlist_line
+    with in_turn():
+        answer = served.engine.answer(request)
+        items = [line(served, pairing, language, now) for pairing in answer.pairings]
     document = {
         "anchor_id" if request.side == "goods" else "sku_id": answer.owner_id,
-        "items": [line(served, pairing, language, now) for pairing in answer.pairings],
+        "items": items,
         "next_cursor": None,
         "request_id": "",
         **provenance(served, request.side),
@@ -63,6 +73,17 @@ def answer_list(served: Served, request: ListRequest, *, language: Language, now
         left_out=answer.left_out,
         draws=_draws(answer),
     )
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Within it one list is made, or a second one by who has lost patience; safe for threads."""
+    is_alone = _AT_WORK.acquire(timeout=_PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if is_alone:
+            _AT_WORK.release()
 
 
 def provenance(served: Served, side: Side) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from json import JSONDecoder
 from typing import Annotated, Any, Final, NoReturn
@@ -68,6 +69,29 @@ async def get_now(serving: "ServingNow") -> datetime:
     return serving.clock()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All of the above at once, for what is asked for most often: each dependency costs a list a little."""
+
+    serving: Serving
+    served: Served
+    caller: Caller
+    language: Language
+    now: datetime
+
+
+async def get_asked(request: Request) -> Asked:
+    """Whoever asks, and of what market."""
+    serving = await get_serving(request)
+    return Asked(
+        serving,
+        await get_served(serving),
+        await get_caller(request),
+        await get_language(request),
+        await get_now(serving),
+    )
+
+
 def get_session(serving: "ServingNow") -> Iterator[Session]:
     """One moment of the store, for what has to be read live."""
     with reading(serving.store) as session:
@@ -96,6 +120,7 @@ ServedNow = Annotated[Served, Depends(get_served)]
 Speaking = Annotated[Language, Depends(get_language)]
 Calling = Annotated[Caller, Depends(get_caller)]
 Now = Annotated[datetime, Depends(get_now)]
+AskedNow = Annotated[Asked, Depends(get_asked)]
 Reading = Annotated[Session, Depends(get_session)]
 InTurn = Annotated[None, Depends(take_turn, scope="function")]
 
@@ -116,6 +141,13 @@ class Guard:
         """Nobody comes by here whom `admit` has not let in."""
         if getattr(request.state, "caller", None) is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+
+    def is_at_hand(self, request: Request, key: str | None) -> bool:
+        """Whether `admit` will ask nothing of the store: then it needs no thread."""
+        serving: Serving = request.app.state.serving
+        sku_id, served = request.path_params.get("sku_id"), serving.current
+        is_known = sku_id is None or (served is not None and served.brand_of(sku_id) is not None)
+        return is_known and (key is None or serving.keys.has_at_hand(key))
 
     def admit(self, request: Request, key: str | None) -> None:
         """Find the caller, or raise the problem: 401, 429, 403, then 404 for what is not theirs."""
@@ -145,7 +177,10 @@ class GuardedRoute(APIRoute):
             if guard is not None:
                 bearer = await _BEARER(request)
                 key = None if bearer is None else bearer.credentials
-                await run_in_threadpool(guard.admit, request, key)
+                if guard.is_at_hand(request, key):
+                    guard.admit(request, key)
+                else:
+                    await run_in_threadpool(guard.admit, request, key)
             if is_json and media_type(request) != "application/json":
                 raise Problem("unsupported_media_type")
             return await handle(StrictRequest(request.scope, request.receive) if is_json else request)

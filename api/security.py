@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from base64 import urlsafe_b64encode
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from typing import Final, cast
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -35,8 +36,10 @@ FAILURES_A_MINUTE: Final = 20
 RETRY_SECONDS: Final = 60
 """How long an address that is blocked is told to wait."""
 
+_MINUTE_SECONDS: Final = 60
 _KEY: Final = re.compile(r"fx_[A-Za-z0-9_-]{43}", re.ASCII)
 _FRESH: Final = timedelta(seconds=1)
+_MOMENT: Final = timedelta(milliseconds=100)
 _BETWEEN_FLUSHES: Final = timedelta(minutes=1)
 
 
@@ -102,6 +105,11 @@ class KeyRing:
     def knows(self, key: str) -> bool:
         """Whether this key came by before and was found, good or not."""
         return _sha256(key) in self._known
+
+    def has_at_hand(self, key: str) -> bool:
+        """Whether `identify` will ask nothing of the store, now or a moment later."""
+        known = self._known.get(_sha256(key))
+        return known is not None and timedelta(0) <= self._clock() - known.looked_up_at < _FRESH - _MOMENT
 
     def identify(self, key: str) -> Caller | None:
         """Whose key it is; nobody's if it was never handed out, has expired or is revoked."""
@@ -205,18 +213,28 @@ def admit(ring: KeyRing, attempts: Attempts, *, key: str, address: str) -> Calle
 
 
 class RateLimits:
-    """So many requests in any minute for each account."""
+    """So many requests in any minute for each account; safe for threads.
+
+    By instants of our own: the storage of `limits` starts a thread for each request, and lists were a millisecond
+    later for it. What is held grows with the accounts, which are handed out, and with what they may ask in a minute.
+    """
 
     def __init__(self, a_minute: int) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._item = RateLimitItemPerMinute(a_minute)
+        self._a_minute = a_minute
+        self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._counting = threading.Lock()
 
     def wait(self, account: str) -> int | None:
         """Count a request; where it is one too many it does not count, and these are the seconds to wait."""
-        if self._limiter.hit(self._item, account):
-            return None
-        reset_at = self._limiter.get_window_stats(self._item, account).reset_time
-        return max(1, math.ceil(reset_at - time.time()))
+        now = time.time()
+        with self._counting:
+            asked = self._asked[account]
+            while asked and not 0 <= now - asked[0] < _MINUTE_SECONDS:  # a clock that went back forgets
+                asked.popleft()
+            if len(asked) < self._a_minute:
+                asked.append(now)
+                return None
+            return max(1, math.ceil(asked[0] + _MINUTE_SECONDS - now))
 
 
 def key_fingerprint(key: str) -> str:

@@ -45,7 +45,8 @@ _LOOK_SECONDS: Final = 0.25
 _AFTER_FAILURE_SECONDS: Final = 2.0
 _MODELS_HELD: Final = 3
 """One of these comes back, or stays, without another trial: a rollback serves at once, a fresh snapshot costs no process."""
-_DRAIN_SECONDS: Final = 10.0
+_DRAIN_SECONDS: Final = 2.0
+"""Between two moves of the journal: often and little, for lists wait while rows are made."""
 _BETWEEN_FEEDS: Final = timedelta(minutes=1)
 _SHARE_OF_FEEDS: Final = 20
 """Looking at the feeds takes at most a 20th of the time, however many rows they have."""

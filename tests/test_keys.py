@@ -284,3 +284,20 @@ def test_a_key_is_found_by_its_hash_and_by_its_id(house: House) -> None:
         assert found.key_id == key_id
         assert key_of_hash(session, key_id) is None
         assert key_of_id(session, found.sha256) is None
+
+
+def test_a_key_is_at_hand_while_nothing_has_to_be_asked_about_it(one: House) -> None:
+    _, key = one.make()
+    assert not one.ring.has_at_hand(key)  # it never came by
+    assert one.ring.identify(key)
+    one.queries = 0
+    for passed in (0.0, 0.5, 0.399):
+        one.at += timedelta(seconds=passed)
+        assert one.ring.has_at_hand(key)
+        assert one.ring.identify(key)
+    assert one.queries == 0
+    one.at += timedelta(milliseconds=2)  # a tenth of a second before it is looked up anew
+    assert not one.ring.has_at_hand(key)
+    one.at -= timedelta(seconds=5)
+    assert not one.ring.has_at_hand(key)  # a clock that went back
+    assert not one.ring.has_at_hand("fx_" + "x" * 43)

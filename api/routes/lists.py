@@ -2,18 +2,27 @@
 
 import time
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.access import Caller, declare
+from api.access import declare
 from api.answers import Answered, answer_list
-from api.deps import Calling, GuardedRoute, Now, ServedNow, ServingNow, Speaking, guarded, json_answer
+from api.deps import (
+    Asked,
+    AskedNow,
+    Calling,
+    GuardedRoute,
+    Now,
+    ServedNow,
+    ServingNow,
+    Speaking,
+    guarded,
+    json_answer,
+)
 from api.problems import Problem
 from api.schemas.lists import GoodsList, ListQuery, SharedShortlists, Shortlist, ShortlistsAsked
 from api.schemas.types import Id
-from api.serving import Serving
 from api.telling import list_request, tell, turn_goods, turn_to
 from matcher.request import Filters, Hidden, ListRequest
 from matcher.sharing import share_shortlists
@@ -32,26 +41,22 @@ def get_goods(
     anchor_id: Annotated[Id, Path()],
     query: Annotated[ListQuery, Query()],
     request: Request,
-    serving: ServingNow,
-    served: ServedNow,
-    caller: Calling,
-    language: Speaking,
-    now: Now,
+    asked: AskedNow,
 ) -> Response:
     """Recommended goods for an anchor, best first."""
-    if anchor_id not in served.anchor_rows:
+    if anchor_id not in asked.served.anchor_rows:
         raise Problem("not_found")
     answered = turn_goods(
-        serving,
-        served,
+        asked.serving,
+        asked.served,
         anchor_id,
         query,
         path=request.url.path,
-        caller=caller,
-        language=language,
-        now=now,
+        caller=asked.caller,
+        language=asked.language,
+        now=asked.now,
     )
-    return _told(answered, request, serving, caller, now)
+    return _told(answered, request, asked)
 
 
 @router.get(
@@ -63,27 +68,23 @@ def get_shortlist(
     sku_id: Annotated[Id, Path()],
     query: Annotated[ListQuery, Query()],
     request: Request,
-    serving: ServingNow,
-    served: ServedNow,
-    caller: Calling,
-    language: Speaking,
-    now: Now,
+    asked: AskedNow,
 ) -> Response:
     """Recommended anchors for a SKU, best first."""
-    row = served.sku_rows.get(sku_id)
+    row = asked.served.sku_rows.get(sku_id)
     if row is None:
         raise Problem("not_found")
     answered = turn_to(
-        serving,
-        served,
+        asked.serving,
+        asked.served,
         list_request("shortlist", row, query, Hidden()),
         query,
         path=request.url.path,
-        caller=caller,
-        language=language,
-        now=now,
+        caller=asked.caller,
+        language=asked.language,
+        now=asked.now,
     )
-    return _told(answered, request, serving, caller, now)
+    return _told(answered, request, asked)
 
 
 @router.post(
@@ -139,8 +140,8 @@ def share_anchors(
     )
 
 
-def _told(answered: Answered, request: Request, serving: Serving, caller: Caller, now: datetime) -> Response:
+def _told(answered: Answered, request: Request, asked: Asked) -> Response:
     began = time.perf_counter()
-    response = json_answer(tell(serving, answered, caller, request, now))
-    serving.metrics.stage_seconds.labels("write").observe(time.perf_counter() - began)
+    response = json_answer(tell(asked.serving, answered, asked.caller, request, asked.now))
+    asked.serving.metrics.stage_seconds.labels("write").observe(time.perf_counter() - began)
     return response

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Final, SupportsIndex
+from typing import Any, Final, SupportsIndex
 from zlib import crc32
 
+from pydantic_core import from_json, to_json
 from sqlmodel import Session
 
 from features.errors import Fault
@@ -68,12 +69,28 @@ def _plain(value: object) -> int | str:
 _ENCODE: Final = json.JSONEncoder(default=_plain, separators=(",", ":")).encode
 
 
+def _written(values: dict[str, object]) -> bytes:
+    """As JSON: at once where it is plain, and it nearly always is."""
+    try:
+        return to_json(values)
+    except ValueError:
+        return _ENCODE(values).encode()
+
+
+def _read(content: bytes) -> Any:
+    """The inverse; a ValueError where it is no JSON."""
+    try:
+        return from_json(content)
+    except ValueError:
+        return json.loads(content)
+
+
 def line_of(event: Event, *, noted: bool) -> bytes:
     """The event as it is written down; `noted`: nobody waits for it, and nobody asks for it before it is stored."""
     values = {name: getattr(event, name) for name in COLUMNS}
     if event.draw is not None:
         values["draw"] = event.draw.as_json()
-    content = _ENCODE(values | {"at": microseconds(event.at), "noted": noted}).encode()
+    content = _written(values | {"at": microseconds(event.at), "noted": noted})
     return b"%08x %s\n" % (crc32(content), content)
 
 
@@ -83,7 +100,7 @@ def event_of(line: bytes) -> tuple[Event, bool] | None:
     if checksum != b"%08x" % crc32(content):
         return None
     try:
-        values = json.loads(content)
+        values = _read(content)
         noted = bool(values.pop("noted"))
         draw = Draw.from_json(values.pop("draw")) if "draw" in values else None
         return Event(**values | {"at": from_microseconds(values["at"])}, draw=draw), noted
