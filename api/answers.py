@@ -180,8 +180,7 @@ def past_with_brand(served: Served, anchor: int, brand: int) -> dict[str, Any]:
 
 
 def _goods_line(served: Served, pairing: Pairing, language: Language, now: datetime) -> dict[str, Any]:
-    sku = served.engine.world.snapshot.shelf.rows.row(served.sku_rows[pairing.sku_id], named=True)
-    rate = pairing.rate_ppm
+    row, rate = served.sku_rows[pairing.sku_id], pairing.rate_ppm
     return _line(pairing, language) | {
         "title": pairing.title,
         "brand_id": pairing.brand_id,
@@ -191,10 +190,7 @@ def _goods_line(served: Served, pairing: Pairing, language: Language, now: datet
         "commission_fen_a_unit": None
         if rate is None
         else commission_fen(Fen(pairing.list_price_fen), Ppm(rate)),
-        "stock": sku["stock"],
-        "sample": sku["sample"],
-        "rating_x100": sku["rating_x100"],
-        "supply_type": sku["supply_type"],
+        **{name: column[row] for name, column in served.of_sku.items()},
         "rate_change": rate_change(served, pairing.anchor_id, pairing.sku_id, now),
     }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import polars as pl
 from sqlalchemy import Engine as Store
@@ -61,6 +61,12 @@ class Served:
     def anchor_rows(self) -> Mapping[str, int]:
         """Where each anchor stands in the roster."""
         return {anchor_id: row for row, anchor_id in enumerate(self.engine.world.snapshot.roster.ids)}
+
+    @cached_property
+    def of_sku(self) -> Mapping[str, list[Any]]:
+        """By column, what an anchor reads of a SKU beside the pairing, in the shelf's order."""
+        rows = self.engine.world.snapshot.shelf.rows
+        return rows.select("stock", "sample", "rating_x100", "supply_type").to_dict(as_series=False)
 
     def brand_of(self, sku_id: str) -> str | None:
         """Whose SKU it is; nothing for one that the snapshot does not know."""

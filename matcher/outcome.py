@@ -10,6 +10,7 @@ if nothing were returned.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Final, Self
 
 import numpy as np
@@ -45,7 +46,10 @@ class Expected:
 
     def take(self, place: int) -> "Expected":
         """One pairing's, arrays of length 1."""
-        return Expected(*(getattr(self, field.name)[place : place + 1] for field in fields(self)))
+        return Expected(*(column[place : place + 1] for column in _COLUMNS(self)))
+
+
+_COLUMNS: Final = attrgetter(*(field.name for field in fields(Expected)))
 
 
 @dataclass(frozen=True, slots=True)
