@@ -33,7 +33,7 @@ SOON: Final = timedelta(days=14)
 _AT_WORK: Final = threading.Lock()
 """Lists are made in turn: two at once share one interpreter, and each ends as late as both."""
 _PATIENCE_SECONDS: Final = 0.02
-"""Who has waited so long goes on beside the other: under load two overlap where they leave the interpreter."""
+"""Who has waited so long goes on beside the others: under load lists overlap where they leave the interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def answer_list(served: Served, request: ListRequest, *, language: Language, now
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Within it one list is made, or a second one by who has lost patience; safe for threads."""
+    """Within it one list is made, and beside it those of who has lost patience; safe for threads, not to be nested."""
     is_alone = _AT_WORK.acquire(timeout=_PATIENCE_SECONDS)
     try:
         yield

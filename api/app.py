@@ -31,7 +31,7 @@ from features.errors import Fault, FenxiaoError
 from features.settings import Settings
 
 _THREADS: Final = 8
-"""Requests at work at once: lists take a core each, so that more threads only take turns."""
+"""Requests at work at once: lists share one interpreter, so that more threads only take turns."""
 _LOG: Final = structlog.get_logger("matcher.http")
 
 
@@ -100,7 +100,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _query_names(request: Request) -> list[str]:
-    """What the query of this route may name."""
+    """What the query of this route may name, where a model says so: nothing else refuses a name."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return []

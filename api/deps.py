@@ -70,7 +70,7 @@ async def get_now(serving: "ServingNow") -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asking:
     """All of the above at once, for what is asked for most often: each dependency costs a list a little."""
 
     serving: Serving
@@ -80,10 +80,10 @@ class Asked:
     now: datetime
 
 
-async def get_asked(request: Request) -> Asked:
+async def get_asking(request: Request) -> Asking:
     """Whoever asks, and of what market."""
     serving = await get_serving(request)
-    return Asked(
+    return Asking(
         serving,
         await get_served(serving),
         await get_caller(request),
@@ -120,7 +120,7 @@ ServedNow = Annotated[Served, Depends(get_served)]
 Speaking = Annotated[Language, Depends(get_language)]
 Calling = Annotated[Caller, Depends(get_caller)]
 Now = Annotated[datetime, Depends(get_now)]
-AskedNow = Annotated[Asked, Depends(get_asked)]
+AskingNow = Annotated[Asking, Depends(get_asking)]
 Reading = Annotated[Session, Depends(get_session)]
 InTurn = Annotated[None, Depends(take_turn, scope="function")]
 
@@ -143,11 +143,14 @@ class Guard:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
 
     def is_at_hand(self, request: Request, key: str | None) -> bool:
-        """Whether `admit` will ask nothing of the store: then it needs no thread."""
+        """Whether `admit` has nothing to ask of the store, as far as can be seen now: then it needs no thread."""
         serving: Serving = request.app.state.serving
+        if key is None:
+            return True
+        if not serving.keys.has_at_hand(key):
+            return False
         sku_id, served = request.path_params.get("sku_id"), serving.current
-        is_known = sku_id is None or (served is not None and served.brand_of(sku_id) is not None)
-        return is_known and (key is None or serving.keys.has_at_hand(key))
+        return sku_id is None or (served is not None and served.brand_of(sku_id) is not None)
 
     def admit(self, request: Request, key: str | None) -> None:
         """Find the caller, or raise the problem: 401, 429, 403, then 404 for what is not theirs."""

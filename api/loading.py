@@ -68,6 +68,10 @@ class Served:
         rows = self.engine.world.snapshot.shelf.rows
         return rows.select("stock", "sample", "rating_x100", "supply_type").to_dict(as_series=False)
 
+    def make_ready(self) -> None:
+        """Make now what requests look things up in, so that none of them has to."""
+        _ = self.sku_rows, self.anchor_rows, self.of_sku, self.stats_of
+
     def brand_of(self, sku_id: str) -> str | None:
         """Whose SKU it is; nothing for one that the snapshot does not know."""
         row = self.sku_rows.get(sku_id)

@@ -24,7 +24,7 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "fenxiao_stage_seconds",
-            "Time of each stage of a list: answer (candidates, rules, rank, expectations), write (the document).",
+            "Time of each stage of a list: answer (its turn, candidates, rules, rank, expectations), write (the document).",
             ("stage",),
             registry=self.registry,
             buckets=_SECONDS,

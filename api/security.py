@@ -107,7 +107,7 @@ class KeyRing:
         return _sha256(key) in self._known
 
     def has_at_hand(self, key: str) -> bool:
-        """Whether `identify` will ask nothing of the store, now or a moment later."""
+        """Whether `identify` has nothing to ask of the store, now or a moment later."""
         known = self._known.get(_sha256(key))
         return known is not None and timedelta(0) <= self._clock() - known.looked_up_at < _FRESH - _MOMENT
 
@@ -216,18 +216,21 @@ class RateLimits:
     """So many requests in any minute for each account; safe for threads.
 
     By instants of our own: the storage of `limits` starts a thread for each request, and lists were a millisecond
-    later for it. What is held grows with the accounts, which are handed out, and with what they may ask in a minute.
+    later for it. Of who has not asked for a minute nothing is held.
     """
 
     def __init__(self, a_minute: int) -> None:
         self._a_minute = a_minute
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         self._counting = threading.Lock()
+        self._swept_at = -math.inf
 
     def wait(self, account: str) -> int | None:
         """Count a request; where it is one too many it does not count, and these are the seconds to wait."""
-        now = time.time()
         with self._counting:
+            now = time.time()
+            if not 0 <= now - self._swept_at < _MINUTE_SECONDS:
+                self._sweep(now)
             asked = self._asked[account]
             while asked and not 0 <= now - asked[0] < _MINUTE_SECONDS:  # a clock that went back forgets
                 asked.popleft()
@@ -235,6 +238,11 @@ class RateLimits:
                 asked.append(now)
                 return None
             return max(1, math.ceil(asked[0] + _MINUTE_SECONDS - now))
+
+    def _sweep(self, now: float) -> None:
+        self._swept_at = now
+        for account in [one for one, at in self._asked.items() if not at or now - at[-1] >= _MINUTE_SECONDS]:
+            del self._asked[account]
 
 
 def key_fingerprint(key: str) -> str:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 import anyio
@@ -47,6 +48,8 @@ _MODELS_HELD: Final = 3
 """One of these comes back, or stays, without another trial: a rollback serves at once, a fresh snapshot costs no process."""
 _DRAIN_SECONDS: Final = 2.0
 """Between two moves of the journal: often and little, for lists wait while rows are made."""
+_MOVES_A_KEEPING: Final = 5
+"""Verdicts are kept with every fifth: what is shown again in between is the same, and all of it is compared."""
 _BETWEEN_FEEDS: Final = timedelta(minutes=1)
 _SHARE_OF_FEEDS: Final = 20
 """Looking at the feeds takes at most a 20th of the time, however many rows they have."""
@@ -166,6 +169,7 @@ class Serving:
 
     def swap(self, served: Served, champion: str | None) -> None:
         """From now on this answers; whoever is at work finishes with what it began with."""
+        served.make_ready()
         self._served, self._champion = served, champion
         if (model := served.engine.model) is not None:
             held = {version: one for version, one in self._models.items() if version != model.version}
@@ -213,8 +217,10 @@ class Serving:
 
     def _keep_moving(self) -> None:
         self._survive("feeds", self._look_at_feeds_if_due)
-        while not self._closing.wait(_DRAIN_SECONDS):
-            self._move()
+        for turn in count(1):
+            if self._closing.wait(_DRAIN_SECONDS):
+                return
+            self._move(verdicts=turn % _MOVES_A_KEEPING == 0)
             self._survive("feeds", self._look_at_feeds_if_due)
 
     def _survive(self, what: str, work: Callable[[], object]) -> Exception | None:
@@ -237,13 +243,13 @@ class Serving:
         if self._feeds_due_at is None or self.clock() >= self._feeds_due_at:
             self.look_at_feeds()
 
-    def _move(self, *, at_once: bool = False) -> None:
+    def _move(self, *, at_once: bool = False, verdicts: bool = True) -> None:
         """Into the store what waits for it; where another writer is at work, all of it the next time."""
         store = self.patient_store
         for what, work in (
             ("journal", lambda: self.journal.drain(store)),
             ("keys", lambda: self.keys.flush(store, at_once=at_once)),
-            ("verdicts", self._keep_said),
+            *((("verdicts", self._keep_said),) if verdicts else ()),
         ):
             if isinstance(self._survive(what, work), StoreBusy):
                 return

@@ -165,6 +165,19 @@ def test_what_was_refused_does_not_count(tick: Callable[[float], None]) -> None:
     assert limits.wait("a") is None
 
 
+def test_of_who_has_not_asked_for_a_minute_nothing_is_held(tick: Callable[[float], None]) -> None:
+    limits = RateLimits(3)
+    for number in range(100):
+        assert limits.wait(f"operator:k{number}") is None
+    tick(59)
+    assert limits.wait("brand:B1") is None
+    tick(2)  # the others are over a minute old, this one is not
+    assert limits.wait("anchor:A1") is None
+    assert set(limits._asked) == {"brand:B1", "anchor:A1"}
+    tick(-3_600)  # a clock that went back holds nobody up
+    assert [limits.wait("brand:B1") for _ in range(4)] == [None, None, None, 60]
+
+
 # What is signed with
 
 

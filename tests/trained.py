@@ -56,7 +56,7 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """Simulated, ingested, trained, published and promoted; nobody may write to it, and at the end nobody has."""
+    """Simulated, ingested, trained, published and promoted; nobody may write to it, and at the end its tables have no other rows."""
     folder = tmp_path_factory.mktemp("trained")
     market = make_market(MarketSpec.tiny(), seed=7)
     url = ingested(market, folder)
@@ -77,7 +77,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
 
 
 def rows_of(url: str) -> dict[str, int]:
-    """How many rows each table of a store holds, but for what a command keeps of the verdicts that it shows."""
+    """The number of rows in each table of a store, but for what a command keeps of the verdicts that it shows."""
     store = open_engine(url)
     with store.connect() as connection:
         counted = {

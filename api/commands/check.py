@@ -41,7 +41,7 @@ def check_promises(
     shown: Annotated[
         bool,
         typer.Option(
-            "--shown", help="What was ever shown of the SKU, with its evidence; but NOT_APPLICABLE."
+            "--shown", help="What was ever shown of the SKU, with its evidence; NOT_APPLICABLE is not kept."
         ),
     ] = False,
     out: Annotated[

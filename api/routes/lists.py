@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from api.access import declare
 from api.answers import Answered, answer_list
 from api.deps import (
-    Asked,
-    AskedNow,
+    Asking,
+    AskingNow,
     Calling,
     GuardedRoute,
     Now,
@@ -41,22 +41,22 @@ def get_goods(
     anchor_id: Annotated[Id, Path()],
     query: Annotated[ListQuery, Query()],
     request: Request,
-    asked: AskedNow,
+    asking: AskingNow,
 ) -> Response:
     """Recommended goods for an anchor, best first."""
-    if anchor_id not in asked.served.anchor_rows:
+    if anchor_id not in asking.served.anchor_rows:
         raise Problem("not_found")
     answered = turn_goods(
-        asked.serving,
-        asked.served,
+        asking.serving,
+        asking.served,
         anchor_id,
         query,
         path=request.url.path,
-        caller=asked.caller,
-        language=asked.language,
-        now=asked.now,
+        caller=asking.caller,
+        language=asking.language,
+        now=asking.now,
     )
-    return _told(answered, request, asked)
+    return _told(answered, request, asking)
 
 
 @router.get(
@@ -68,23 +68,23 @@ def get_shortlist(
     sku_id: Annotated[Id, Path()],
     query: Annotated[ListQuery, Query()],
     request: Request,
-    asked: AskedNow,
+    asking: AskingNow,
 ) -> Response:
     """Recommended anchors for a SKU, best first."""
-    row = asked.served.sku_rows.get(sku_id)
+    row = asking.served.sku_rows.get(sku_id)
     if row is None:
         raise Problem("not_found")
     answered = turn_to(
-        asked.serving,
-        asked.served,
+        asking.serving,
+        asking.served,
         list_request("shortlist", row, query, Hidden()),
         query,
         path=request.url.path,
-        caller=asked.caller,
-        language=asked.language,
-        now=asked.now,
+        caller=asking.caller,
+        language=asking.language,
+        now=asking.now,
     )
-    return _told(answered, request, asked)
+    return _told(answered, request, asking)
 
 
 @router.post(
@@ -140,8 +140,8 @@ def share_anchors(
     )
 
 
-def _told(answered: Answered, request: Request, asked: Asked) -> Response:
+def _told(answered: Answered, request: Request, asking: Asking) -> Response:
     began = time.perf_counter()
-    response = json_answer(tell(asked.serving, answered, asked.caller, request, asked.now))
-    asked.serving.metrics.stage_seconds.labels("write").observe(time.perf_counter() - began)
+    response = json_answer(tell(asking.serving, answered, asking.caller, request, asking.now))
+    asking.serving.metrics.stage_seconds.labels("write").observe(time.perf_counter() - began)
     return response

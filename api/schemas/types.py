@@ -51,8 +51,8 @@ _DAY_AND_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII
 _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 2199
 
-YUAN_PATTERN: Final = r"^\d{1,9}(\.\d{1,2})?$"
-PERCENT_PATTERN: Final = r"^\d{1,2}(\.\d{1,4})?$"
+YUAN_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,2})?$"
+PERCENT_PATTERN: Final = r"^[0-9]{1,2}(\.[0-9]{1,4})?$"
 
 
 class Words(NamedTuple):
@@ -64,9 +64,12 @@ class Words(NamedTuple):
 
 SHAPES: Final[Mapping[str, Words]] = {
     ID_PATTERN: Words("1 至 64 个字母、数字或 . _ : -", "1 to 64 letters, digits and . _ : -"),
-    YUAN_PATTERN: Words("以元计的金额，如 19.90", "an amount in yuan, such as 19.90"),
+    YUAN_PATTERN: Words(
+        "以元计的金额，至多两位小数，如 19.90", "an amount in yuan with at most 2 decimals, such as 19.90"
+    ),
     PERCENT_PATTERN: Words(
-        "低于 100 的百分数，不带 %，如 12.5", "a percentage below 100 without its sign, such as 12.5"
+        "低于 100 的百分数，至多四位小数，不带 %，如 12.5",
+        "a percentage below 100 with at most 4 decimals and without its sign, such as 12.5",
     ),
 }
 """What a pattern means to people."""
