@@ -24,7 +24,7 @@ from matcher.pairing import PairingList
 from matcher.ranker import Ranker
 from matcher.registry import Manifest, list_versions, load_manifest
 from matcher.request import ListRequest
-from training.replay import OURS
+from training.replay import CHAMPION, OURS
 
 mpl.use("Agg")
 
@@ -33,6 +33,11 @@ N_EXAMPLES: Final = 3
 N_LINES: Final = 8
 N_NIGHTS: Final = 60
 _OURS, _THEIRS, _GRID = "#b3362b", "#8a94a0", "#d9dee4"
+_STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    OURS: {"color": _OURS, "linewidth": 2.4},
+    CHAMPION: {"color": "#1b1f24", "linewidth": 1.6, "linestyle": "--"},
+}
+_SOURCES: Final = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]  # a listed map has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,10 @@ def _plots(
         plots.append(
             _Plot(
                 _over_time(past),
-                "各夜的 NDCG@10：我方与各召回源",
-                "NDCG@10 night by night: ours and every source",
+                "各夜的 NDCG@10：我方与各召回源。champion 为当时在线模型，其训练数据比 ours（评判用孪生模型）更新；"
+                "闸门另用知识相同的一个与它比较",
+                "NDCG@10 night by night: ours and every source. The champion, which served, had learnt from newer data than "
+                "ours, the twin; the gate holds one against it that knew as much",
             )
         )
     tenths = _mapping(report.get("outcome")).get("tenths")
@@ -145,8 +152,9 @@ def _bars(kinds: Mapping[str, Any]) -> str:
 
 
 def _over_time(nights: Sequence[Manifest]) -> str:
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2)
+    drawn: dict[str, Any] = {}
     for panel, side in zip(panels, ("goods", "shortlist"), strict=True):
         lines: dict[str, list[tuple[Any, float]]] = {}
         for night in nights:
@@ -157,17 +165,17 @@ def _over_time(nights: Sequence[Manifest]) -> str:
                 if row["ndcg10"] is not None:
                     lines.setdefault(system, []).append((night.as_of, row["ndcg10"]))
         for system, points in lines.items():
-            is_ours = system == OURS
-            panel.plot(
-                [at for at, _ in points], [value for _, value in points], marker="o", markersize=3, label=system,
-                color=_OURS if is_ours else None, linewidth=2.4 if is_ours else 1.0, alpha=1.0 if is_ours else 0.7,
-            )  # fmt: skip
+            colour = drawn[system].get_color() if system in drawn else _SOURCES[len(drawn) % len(_SOURCES)]
+            style = _STYLES.get(system, {"color": colour, "linewidth": 1.0, "alpha": 0.8})
+            days, values = zip(*points, strict=True)
+            (line,) = panel.plot(days, values, marker="o", markersize=3, **style)
+            drawn.setdefault(system, line)
         panel.set_title(f"{side}, NDCG@10", fontsize=9)
         panel.tick_params(labelsize=8, axis="both")
         panel.tick_params(axis="x", rotation=30)
         panel.grid(color=_GRID)
-        if lines:
-            panel.legend(fontsize=6, ncols=2)
+    if drawn:  # below the panels: on them it would hide the very lines
+        figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", fontsize=7, ncols=7)
     return _picture(figure)
 
 
