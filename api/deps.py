@@ -4,8 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from json import JSONDecoder
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import anyio
 from fastapi import Depends, Request, Response
@@ -21,6 +20,7 @@ from api.problems import KINDS, MEDIA_TYPE, Language, Problem, read_language
 from api.schemas.types import ProblemDocument
 from api.security import RETRY_SECONDS, Denial, admit
 from api.serving import WAIT_SECONDS, Serving
+from api.strict import StrictRequest, media_type
 from features.store.columns import ID_PATTERN
 from features.store.db import read_rows, reading
 
@@ -189,33 +189,6 @@ class GuardedRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive) if is_json else request)
 
         return answer
-
-
-class StrictRequest(Request):
-    """A request whose JSON is UTF-8, names nothing twice, and holds no NaN; FastAPI's own reading lets these by."""
-
-    async def json(self) -> Any:
-        """The body; a ValueError, or a RecursionError of what is nested too deeply, is answered as 400."""
-        return _STRICT.decode((await self.body()).decode())
-
-
-def media_type(request: Request) -> str:
-    """Of the body, as its sender names it; JSON where they name none."""
-    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name is given twice")
-    return found
-
-
-def _no_number(_word: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no numbers")
-
-
-_STRICT: Final = JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once)
 
 
 def authenticate(serving: Serving, key: str | None, address: str) -> Caller:

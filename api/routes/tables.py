@@ -13,12 +13,13 @@ from sqlmodel import Session
 
 from api.access import Caller, Role, declare
 from api.bodies import Row, key_row, read_batch, read_row
-from api.deps import Calling, GuardedRoute, InTurn, Now, ServingNow, guarded, media_type
+from api.deps import Calling, GuardedRoute, InTurn, Now, ServingNow, guarded
 from api.owning import BRAND_TABLES
 from api.problems import Problem
 from api.repeats import remember, remembered
 from api.schemas.rows import Stored, example_row, key_columns, key_schema, row_schema
 from api.serving import Serving
+from api.strict import media_type
 from api.writes import write_rows
 from features.errors import RowFault
 from features.store.columns import ImportTable, Kind
