@@ -429,8 +429,7 @@ def test_ids_are_printed_as_they_are(run: Run, tmp_path: Path, monkeypatch: pyte
 def test_the_verdicts_of_a_list_that_was_shown_are_found_again(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = Path(shutil.copy(trained.url.removeprefix("sqlite:///"), tmp_path / "m.db"))
-    where = ("--database", f"sqlite:///{file}", "--home", str(trained.home))
+    where = ("--database", own_store(trained, tmp_path), "--home", str(trained.home))
     day = str(trained.market.as_of)
     for anchor in trained.engine.world.snapshot.roster.ids[:6]:
         with pytest.raises(SystemExit):
