@@ -19,7 +19,6 @@ from features.store.plans import AnchorStanding, SkuTerms, ids_of
 from features.store.propensities import Draw
 from features.units import Fen, Ppm, commission_fen, from_microseconds
 from matcher.candidates.union import Side
-from matcher.outcome import Expected
 from matcher.pairing import Pairing, PairingList
 from matcher.rates import resolve_rate
 from matcher.request import ListRequest
@@ -109,21 +108,6 @@ def verdict_lines(both: Both | None, language: Language) -> list[dict[str, Any]]
         }
         for verdict in both or ()
     ]
-
-
-def expected_line(expected: Expected | None) -> dict[str, Any] | None:
-    """Of one pairing: arrays of length 1 as plain numbers."""
-    if expected is None:
-        return None
-    plain: dict[str, Any] = {
-        name: round(float(getattr(expected, name)[0]), 4) for name in ("units", "units_low", "units_high")
-    }
-    for name in ("gmv_fen", "gmv_low_fen", "gmv_high_fen"):
-        plain[name] = int(getattr(expected, name)[0])
-    for name in ("commission_fen", "commission_low_fen", "commission_high_fen"):
-        fen = int(getattr(expected, name)[0])
-        plain[name] = fen if fen >= 0 else None
-    return plain
 
 
 def rate_change(served: Served, anchor_id: str, sku_id: str, now: datetime) -> dict[str, Any] | None:
@@ -217,7 +201,7 @@ def _line(pairing: Pairing, language: Language) -> dict[str, Any]:
         "sku_id": pairing.sku_id,
         "score": pairing.score,
         "rate_ppm": pairing.rate_ppm,
-        "expected": expected_line(pairing.expected),
+        "expected": None if pairing.expected is None else pairing.expected.line(),
         "verdicts": verdict_lines(pairing.verdicts, language),
         "reasons": [{"group": one.group, "zh": one.zh, "en": one.en} for one in pairing.reasons],
     }

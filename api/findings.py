@@ -8,7 +8,7 @@ import numpy as np
 from sqlmodel import Session
 
 from api.access import Role
-from api.answers import expected_line, provenance, verdict_lines
+from api.answers import provenance, verdict_lines
 from api.checking import check_one, compare_takers
 from api.documents import document
 from api.loading import Served
@@ -78,7 +78,8 @@ def _expected(served: Served, anchor: int, sku: int, side: Side) -> dict[str, An
     matrix = engine.world.matrix(side, owner, found)
     skus = np.array([sku], np.int32)
     rate_ppm = engine.world.rates.at(np.array([anchor], np.int32), skus)
-    return expected_line(engine.model.outcome.expect(matrix, engine.unit_gmv_fen[skus], rate_ppm))
+    [expected] = engine.model.outcome.expect(matrix, engine.unit_gmv_fen[skus], rate_ppm).each()
+    return expected.line()
 
 
 def _fate(fate: Fate, *, is_private: bool) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """How does a page of a list reach its reader, over HTTP or in a browser? Asked for, turned, and written down as shown."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from api.wishes import hidden_of, hidden_rows, is_hidden
 from features.errors import WrongInput
 from features.store.db import reading
 from features.store.journal import Event
+from features.store.propensities import Draw
 from features.units import Ppm, from_microseconds, microseconds, parse_rate, parse_yuan
 from matcher.candidates.union import Side
 from matcher.request import Filters, Hidden, ListRequest
@@ -138,9 +140,12 @@ def turn_goods(
         now=now,
         note={"dealt_us": dealt_us or microseconds(now)},
     )
-    answered.document["items"] = [
-        line for line in answered.document["items"] if not is_hidden(hidden, line["sku_id"], line["category"])
-    ]
+    if hidden != Hidden():
+        answered.document["items"] = [
+            line
+            for line in answered.document["items"]
+            if not is_hidden(hidden, line["sku_id"], line["category"])
+        ]
     return answered
 
 
@@ -154,26 +159,39 @@ def tell(
     request_id = answered.document["request_id"] = request.state.request_id
     if getattr(request.state, "is_head", False):
         return answered.document
-    serving.journal.note(
-        [
-            Event(
-                event_id=f"{request_id}.{offset + line['rank']}",
-                request_id=request_id,
-                at=now,
-                anchor_id=line["anchor_id"],
-                sku_id=line["sku_id"],
-                kind="shown",
-                position=line["rank"],
-                source=caller.name,
-                draw=answered.draws.get(line["rank"]),
-            )
-            for line in answered.document["items"]
-        ]
+    shown = [(line["rank"], line["anchor_id"], line["sku_id"]) for line in answered.document["items"]]
+    serving.journal.note_made(
+        len(shown), partial(_events, shown, answered.draws, request_id, caller.name, now, offset)
     )
     serving.remember(answered.verdicts)
     for rule, n in answered.left_out.items():
         serving.metrics.left_out.labels(rule).inc(n)
     return answered.document
+
+
+def _events(
+    shown: Sequence[tuple[int, str, str]],
+    draws: Mapping[int, Draw],
+    request_id: str,
+    source: str,
+    now: datetime,
+    offset: int,
+) -> list[Event]:
+    """Of (rank, anchor, SKU) as they were shown; for who writes them down: no reader waits for it."""
+    return [
+        Event(
+            event_id=f"{request_id}.{offset + rank}",
+            request_id=request_id,
+            at=now,
+            anchor_id=anchor_id,
+            sku_id=sku_id,
+            kind="shown",
+            position=rank,
+            source=source,
+            draw=draws.get(rank),
+        )
+        for rank, anchor_id, sku_id in shown
+    ]
 
 
 def _seed(asked: ListRequest) -> dict[str, Any]:

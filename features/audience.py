@@ -18,6 +18,7 @@ from features.shelf import Shelf
 
 DIMENSIONS = ("age", "category", "city_tier", "gender", "price_band")
 ROLES = ("viewer", "buyer", "repeat_buyer")
+_N_KNOWN = np.array([bits.bit_count() for bits in range(2 ** len(DIMENSIONS))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,5 @@ def _overlap(
 @jit
 def _mean(total: float, both: int) -> float:
     """Over the dimensions that both sides know; NaN where there is none."""
-    dimensions = 0
-    while both:
-        dimensions += both & 1
-        both >>= 1
+    dimensions = _N_KNOWN[both]
     return total / dimensions if dimensions else np.nan

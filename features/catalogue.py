@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -253,6 +254,7 @@ def names_of(family: Family) -> list[str]:
     return [feature.name for feature in FEATURES if feature.family == family]
 
 
+@cache
 def first_column(family: Family) -> int:
     """Where a family's columns begin in the matrix."""
     return next(place for place, feature in enumerate(FEATURES) if feature.family == family)

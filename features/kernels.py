@@ -18,6 +18,9 @@ Bools = NDArray[np.bool_]
 
 jit = nb.njit(cache=True, nogil=True, error_model="numpy")
 
+_DIGIT_BITS = 10
+_DIGITS = 1 << _DIGIT_BITS
+
 
 @jit
 def counting_order(codes: Any, n_codes: int, order: Any) -> Any:
@@ -36,6 +39,29 @@ def counting_order(codes: Any, n_codes: int, order: Any) -> Any:
         placed[starts[codes[row]]] = row
         starts[codes[row]] += 1
     return placed
+
+
+@jit
+def digit_order(codes: Any, n_codes: int) -> Any:
+    """Places of `codes` in ascending order of code, stable; for few codes out of many, digit by digit.
+
+    As `np.argsort(codes, kind="stable")`, many times as fast for thousands of places.
+    """
+    order, placed = np.arange(codes.shape[0]), np.empty(codes.shape[0], np.int64)
+    shift = 0
+    while shift == 0 or (n_codes - 1) >> shift:
+        starts = np.zeros(_DIGITS + 1, np.int64)
+        for i in range(order.shape[0]):
+            starts[((codes[i] >> shift) & (_DIGITS - 1)) + 1] += 1
+        for d in range(_DIGITS):
+            starts[d + 1] += starts[d]
+        for i in range(order.shape[0]):
+            digit = (codes[order[i]] >> shift) & (_DIGITS - 1)
+            placed[starts[digit]] = order[i]
+            starts[digit] += 1
+        order, placed = placed, order
+        shift += _DIGIT_BITS
+    return order
 
 
 @jit

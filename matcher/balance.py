@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.kernels import F64, I64, jit
+from features.kernels import F64, I64, Bools, jit
 
 PAGE = 20
+PAGES = 3
+"""So many pages are made one by one."""
 N_PLACES = 10
 MOST_WEIGHED = 120
 """Candidates weighed for a page: the best by uptake and the best by GMV."""
@@ -31,7 +33,7 @@ class Chances:
         if not len(uptake):
             return np.zeros(0)
         order = np.argsort(-uptake, kind="stable")
-        logit = (standing(uptake)[order] * np.array(self.coefficients)).sum(axis=1)
+        logit = (_standing(uptake[order]) * np.array(self.coefficients)).sum(axis=1)
         chance = np.empty(len(uptake))
         chance[order] = np.minimum.accumulate(1.0 / (1.0 + np.exp(-np.clip(logit, -40.0, 40.0))))
         return chance
@@ -39,11 +41,17 @@ class Chances:
 
 def standing(uptake: F64) -> F64:
     """(n, 5): 1, log of the place and its square, the score above the mean of the best twenty, the score."""
-    rank = np.empty(len(uptake))
-    rank[np.argsort(-uptake, kind="stable")] = np.arange(len(uptake))
-    place = np.log(rank + 2.0)
-    best = np.sort(uptake)[-PAGE:]
-    return np.column_stack([np.ones(len(uptake)), place, place**2, uptake - best.mean(), uptake])
+    order = np.argsort(-uptake, kind="stable")
+    rows = np.empty((len(uptake), 5))
+    rows[order] = _standing(uptake[order])
+    return rows
+
+
+def _standing(falling: F64) -> F64:
+    """The same of scores that are in order."""
+    place = np.log(np.arange(len(falling)) + 2.0)
+    best = np.ascontiguousarray(falling[:PAGE][::-1])  # added up from the least
+    return np.column_stack([np.ones(len(falling)), place, place**2, falling - best.mean(), falling])
 
 
 def balanced_scores(uptake: F64, gmv: F64, chance: F64, weight: float) -> F64:
@@ -51,29 +59,48 @@ def balanced_scores(uptake: F64, gmv: F64, chance: F64, weight: float) -> F64:
 
     `gmv`: expected, any unit, >= 0. `chance`: of being taken up, never rising from one uptake rank to the next.
     """
-    n = len(uptake)
     by_uptake = np.argsort(-uptake, kind="stable")
-    order = np.empty(0, np.int64)
-    waiting = by_uptake
     most = float(np.sort(gmv)[-PAGE:].sum())
-    while len(waiting) and len(order) < 3 * PAGE:
-        page = _page(waiting, chance, gmv / max(most, 1e-12), weight)
-        order = np.concatenate([order, page])
-        waiting = waiting[~np.isin(waiting, page)]
-    order = np.concatenate([order, waiting])
-    scores = np.empty(n)
-    scores[order] = np.minimum.accumulate(uptake[order]) - 1e-9 * np.arange(n)
+    share = gmv[by_uptake] / max(most, 1e-12)
+    by_share = np.argsort(-share, kind="stable")
+    order = by_uptake[_paged(chance[by_uptake], share, by_share, weight, _DISCOUNT)]
+    scores = np.empty(len(uptake))
+    scores[order] = np.minimum.accumulate(uptake[order]) - 1e-9 * np.arange(len(uptake))
     return scores
 
 
-def _page(waiting: I64, chance: F64, share: F64, weight: float) -> I64:
-    """The best PAGE of `waiting` (by uptake, best first), in that order."""
-    if len(waiting) <= PAGE:
-        return waiting
-    by_share = waiting[np.argsort(-share[waiting], kind="stable")]
-    weighed = np.isin(waiting, np.concatenate([waiting[: MOST_WEIGHED // 2], by_share[: MOST_WEIGHED // 2]]))
-    rows = waiting[weighed]
-    return np.asarray(rows[_best_places(chance[rows], share[rows], weight, _DISCOUNT)])
+@jit
+def _paged(chance: F64, share: F64, by_share: I64, weight: float, discount: F64) -> I64:
+    """The balanced order of candidates that come by uptake: PAGES best pages, one after the other, then the rest."""
+    n, done = len(chance), 0
+    order, is_placed = np.empty(n, np.int64), np.zeros(n, np.bool_)
+    for _ in range(PAGES):
+        if n - done <= PAGE:
+            break
+        weighed = _weighed(is_placed, by_share)
+        for place in weighed[_best_places(chance[weighed], share[weighed], weight, discount)]:
+            order[done] = place
+            is_placed[place] = True
+            done += 1
+    order[done:] = np.flatnonzero(~is_placed)
+    return order
+
+
+@jit
+def _weighed(is_placed: Bools, by_share: I64) -> I64:
+    """Of those that wait the best by uptake and the best by GMV, by uptake."""
+    is_weighed = np.zeros(len(is_placed), np.bool_)
+    room = MOST_WEIGHED // 2
+    for place in range(len(is_placed)):
+        if room > 0 and not is_placed[place]:
+            is_weighed[place] = True
+            room -= 1
+    room = MOST_WEIGHED // 2
+    for place in by_share:
+        if room > 0 and not is_placed[place]:
+            is_weighed[place] = True
+            room -= 1
+    return np.flatnonzero(is_weighed)
 
 
 @jit

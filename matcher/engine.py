@@ -21,7 +21,7 @@ from matcher.explore import Page, certain, deal
 from matcher.list_ import ListTerms
 from matcher.model import Model
 from matcher.outcome import Expected, unit_gmv
-from matcher.pairing import Chosen, Pairing, PairingList
+from matcher.pairing import Chosen, PairingList, cells, make_pairings
 from matcher.request import ListRequest
 from matcher.verdict_book import Both, VerdictBook
 from matcher.world import World
@@ -59,30 +59,22 @@ class Engine:
         expected = self._expected(matrix[places] if matrix is not None else None, skus, rate_ppm)
         reasons = self.reasons(request, matrix, places) if request.explain else [()] * len(places)
         roster, shelf = self.world.snapshot.roster, self.world.snapshot.shelf
-        of_sku = shelf.rows.select("title", "brand_id", "category", "list_price_fen")[skus]
-        of_anchor = roster.rows.select(anchor_name="name", tier="tier")[anchors]
-        verdicts = self._verdicts(request, skus)
-        cards = zip(of_sku.rows(named=True), of_anchor.rows(named=True), strict=True)
         owner_ids, ids = (roster.ids, shelf.ids) if request.side == "goods" else (shelf.ids, roster.ids)
         return PairingList(
             owner_id=owner_ids[request.owner],
-            pairings=[
-                Pairing(
-                    rank=request.skip + k + 1,
-                    anchor_id=roster.ids[int(anchors[k])],
-                    sku_id=shelf.ids[int(skus[k])],
-                    score=float(scores[places[k]]),
-                    rate_ppm=int(rate_ppm[k]) if rate_ppm[k] >= 0 else None,
-                    expected=expected.take(k) if expected is not None else None,
-                    reasons=reasons[k],
-                    verdicts=verdicts[k],
-                    propensity=float(page.propensity[k]),
-                    is_drawn=bool(page.is_drawn[k]),
-                    **sku,
-                    **anchor,
-                )
-                for k, (sku, anchor) in enumerate(cards)
-            ],
+            pairings=make_pairings(
+                self.world.snapshot,
+                anchors,
+                skus,
+                rank=range(request.skip + 1, request.skip + 1 + len(places)),
+                score=scores[places].tolist(),
+                rate_ppm=[ppm if ppm >= 0 else None for ppm in rate_ppm.tolist()],
+                expected=[None] * len(places) if expected is None else expected.each(),
+                reasons=reasons,
+                verdicts=self._verdicts(request, skus),
+                propensity=page.propensity.tolist(),
+                is_drawn=page.is_drawn.tolist(),
+            ),
             objective=request.objective,
             model_version=self.model_version(request.side),
             snapshot_at_us=self.world.snapshot.as_of_us,
@@ -148,9 +140,10 @@ class Engine:
         among = self._passing(request)
         refused: dict[str, int] = {}
         for reason, broken in self.refusals(request):
-            hit = among & broken
-            refused[reason] = int(np.count_nonzero(hit))
-            if refused[reason]:
+            refused[reason] = 0
+            if broken.any():  # of most rules nothing is broken
+                hit = among & broken
+                refused[reason] = int(np.count_nonzero(hit))
                 among ^= hit
         return among, refused
 
@@ -270,7 +263,8 @@ class Engine:
     def _verdicts(self, request: ListRequest, skus: I32) -> Sequence[Both | None]:
         if self.verdicts is None:
             return [None] * len(skus)
-        return self.verdicts.of_page(self.world.snapshot.shelf.ids[skus].to_list(), self._at(request))
+        [sku_ids] = cells(self.world.snapshot.shelf.rows, skus, "sku_id")
+        return self.verdicts.of_page(sku_ids, self._at(request))
 
     def _at(self, request: ListRequest) -> datetime:
         return (

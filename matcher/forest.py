@@ -40,7 +40,7 @@ class Forest:
     feature_names: tuple[str, ...]
     feature: npt.NDArray[np.int32]  # (n_tests,) column that is tested
     threshold: npt.NDArray[np.float32]  # (n_tests,) left where value <= threshold
-    standing: npt.NDArray[Any]  # (n_tests,) uint32 or uint64: leaves left after the test failed
+    struck: npt.NDArray[Any]  # (n_tests,) uint32 or uint64: bits of the leaves that fall when the test fails
     first_test: npt.NDArray[np.int64]  # (n_trees + 1,)
     first_strict: npt.NDArray[np.int64]  # (n_trees,)
     leaf_value: npt.NDArray[np.float64]  # (n_leaves,) from left to right, tree after tree
@@ -61,12 +61,11 @@ def read_forest(model_text: str) -> Forest:
     trees = [_read_tree(_fields(block), number) for number, block in enumerate(blocks)]
     widest = max((len(tree.leaf_value) for tree in trees), default=0)
     word: type[np.uint32 | np.uint64] = np.uint32 if widest <= MOST_LEAVES // 2 else np.uint64
-    everything = (1 << np.dtype(word).itemsize * 8) - 1
     forest = Forest(
         feature_names=tuple(names["feature_names"].split()),
         feature=np.array([test.feature for tree in trees for test in tree.tests], np.int32),
         threshold=_float32_below([test.threshold for tree in trees for test in tree.tests]),
-        standing=np.array([everything ^ test.struck for tree in trees for test in tree.tests], word),
+        struck=np.array([test.struck for tree in trees for test in tree.tests], word),
         first_test=_starts([len(tree.tests) for tree in trees]),
         first_strict=_starts([len(tree.tests) for tree in trees])[:-1]
         + np.array([sum(test.missing_left for test in tree.tests) for tree in trees], np.int64),
@@ -76,7 +75,7 @@ def read_forest(model_text: str) -> Forest:
     for name in (
         "feature",
         "threshold",
-        "standing",
+        "struck",
         "first_test",
         "first_strict",
         "leaf_value",
@@ -92,8 +91,7 @@ def score_forest(forest: Forest, matrix: npt.NDArray[np.float32]) -> npt.NDArray
         matrix,
         forest.feature,
         forest.threshold,
-        forest.standing,
-        ~forest.standing.dtype.type(0),
+        forest.struck,
         forest.first_test,
         forest.first_strict,
         forest.leaf_value,
@@ -121,8 +119,7 @@ def _score(
     matrix: Any,
     feature: Any,
     threshold: Any,
-    standing: Any,
-    everything: Any,
+    struck: Any,
     first_test: Any,
     first_strict: Any,
     leaf_value: Any,
@@ -131,7 +128,8 @@ def _score(
     n_rows, n_features = matrix.shape
     scores = np.zeros(n_rows, np.float64)
     columns = np.zeros((n_features, _ROWS_TOGETHER), np.float32)
-    leaves = np.empty(_ROWS_TOGETHER, standing.dtype)
+    fallen = np.empty(_ROWS_TOGETHER, struck.dtype)
+    none = struck.dtype.type(0)  # known when compiled: so a choice between it and others is one instruction
     for start in range(0, n_rows, _ROWS_TOGETHER):
         n = min(_ROWS_TOGETHER, n_rows - start)
         for row in range(n):
@@ -139,18 +137,18 @@ def _score(
                 cell = matrix[start + row, column]
                 columns[column, row] = _NOTHING if -_TINY <= cell <= _TINY else cell
         for tree in range(first_strict.size):
-            leaves[:] = everything
+            fallen[:] = none
             # The two loops differ only in where NaN goes; both compile to vector instructions.
             for test in range(first_test[tree], first_strict[tree]):
-                value, limit, left = columns[feature[test]], threshold[test], standing[test]
+                value, limit, leaves = columns[feature[test]], threshold[test], struck[test]
                 for row in range(_ROWS_TOGETHER):
-                    leaves[row] &= left if value[row] > limit else everything
+                    fallen[row] |= leaves if value[row] > limit else none
             for test in range(first_strict[tree], first_test[tree + 1]):
-                value, limit, left = columns[feature[test]], threshold[test], standing[test]
+                value, limit, leaves = columns[feature[test]], threshold[test], struck[test]
                 for row in range(_ROWS_TOGETHER):
-                    leaves[row] &= everything if value[row] <= limit else left
+                    fallen[row] |= none if value[row] <= limit else leaves
             for row in range(n):
-                scores[start + row] += leaf_value[first_leaf[tree] + np.int64(_lowest_bit(leaves[row]))]
+                scores[start + row] += leaf_value[first_leaf[tree] + np.int64(_lowest_bit(~fallen[row]))]
     return scores
 
 

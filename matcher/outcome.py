@@ -9,9 +9,8 @@ if nothing were returned.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from operator import attrgetter
-from typing import Any, Final, Self
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -44,12 +43,30 @@ class Expected:
     commission_low_fen: I64
     commission_high_fen: I64
 
-    def take(self, place: int) -> "Expected":
-        """One pairing's, arrays of length 1."""
-        return Expected(*(column[place : place + 1] for column in _COLUMNS(self)))
+    def each(self) -> "list[ExpectedOne]":
+        """One for each pairing."""
+        columns = (getattr(self, name).tolist() for name in ExpectedOne._fields)
+        return list(map(ExpectedOne._make, zip(*columns, strict=True)))
 
 
-_COLUMNS: Final = attrgetter(*(field.name for field in fields(Expected)))
+class ExpectedOne(NamedTuple):
+    """What one pairing would bring, in plain numbers; fields as those of `Expected`."""
+
+    units: float
+    units_low: float
+    units_high: float
+    gmv_fen: int
+    gmv_low_fen: int
+    gmv_high_fen: int
+    commission_fen: int
+    commission_low_fen: int
+    commission_high_fen: int
+
+    def line(self) -> dict[str, float | int | None]:
+        """As a reader gets it, by the same names: units to four places, None where there is no commission."""
+        units = [round(amount, 4) for amount in self[:3]]
+        paid = [None if fen == NO_COMMISSION else fen for fen in self[6:]]
+        return dict(zip(self._fields, (*units, *self[3:6], *paid), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

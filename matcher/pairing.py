@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
 
 from features.kernels import F64, I32
+from features.snapshot import Snapshot
 from matcher.explain import Reason
 from matcher.model import Objective
-from matcher.outcome import Expected
+from matcher.outcome import ExpectedOne
 from matcher.verdict_book import Both
 
 
@@ -18,8 +23,7 @@ class Chosen:
     scores: F64
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(NamedTuple):
     """One line of a list, with what its reader decides by."""
 
     rank: int
@@ -27,8 +31,8 @@ class Pairing:
     sku_id: str
     score: float
     rate_ppm: int | None
-    expected: Expected | None
-    """Of one pairing: arrays of length 1; nothing where no model serves."""
+    expected: ExpectedOne | None
+    """Nothing where no model serves."""
     reasons: Sequence[Reason]
     title: str
     brand_id: str
@@ -60,3 +64,23 @@ class PairingList:
     """Reason -> how many of the rows that pass the filters; `NOT_A_CANDIDATE` is no refusal."""
     drawn_from: Sequence[str] = ()
     """Ids of the other side that the drawn places were drawn from, best first; none where the list is certain."""
+
+
+def make_pairings(snapshot: Snapshot, anchors: I32, skus: I32, **said: Sequence[Any]) -> list[Pairing]:
+    """Pairings of these rows of roster and shelf, with `said`: a column for each field that is on neither card."""
+    on_cards = zip(
+        ("anchor_id", "anchor_name", "tier", "sku_id", "title", "brand_id", "category", "list_price_fen"),
+        (
+            *cells(snapshot.roster.rows, anchors, "anchor_id", "name", "tier"),
+            *cells(snapshot.shelf.rows, skus, "sku_id", "title", "brand_id", "category", "list_price_fen"),
+        ),
+        strict=True,
+    )
+    columns = said | dict(on_cards)
+    return list(map(Pairing._make, zip(*(columns[name] for name in Pairing._fields), strict=True)))
+
+
+def cells(frame: pl.DataFrame, rows: I32, *names: str) -> list[list[Any]]:
+    """Some columns of some rows, a list a column."""
+    at = pl.Series(rows.astype(np.uint32))  # polars' own kind of place: it takes those as they are
+    return [frame[name][at].to_list() for name in names]

@@ -147,9 +147,9 @@ def test_each_line_carries_what_its_reader_decides_by(trained: Trained) -> None:
     for pairing in answer.pairings:
         expected = pairing.expected
         assert expected is not None
-        assert expected.units_low[0] <= expected.units[0] <= expected.units_high[0]
-        assert 0 <= expected.gmv_low_fen[0] <= expected.gmv_fen[0] <= expected.gmv_high_fen[0]
-        assert expected.commission_fen[0] <= expected.gmv_fen[0]
+        assert expected.units_low <= expected.units <= expected.units_high
+        assert 0 <= expected.gmv_low_fen <= expected.gmv_fen <= expected.gmv_high_fen
+        assert expected.commission_fen <= expected.gmv_fen
         assert len(pairing.reasons) <= 3
     assert any(pairing.reasons for pairing in answer.pairings)
     assert not any(pairing.reasons for pairing in trained.engine.answer(ListRequest("goods", 0, 5)).pairings)

@@ -1,7 +1,7 @@
 """Do lists over HTTP say what the engine says, to whom they may, in the shapes that are promised?"""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from pydantic import TypeAdapter
@@ -197,13 +197,15 @@ def shown(hiding: Live, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """By request how many lines it had written down as shown."""
     found: Counter[str] = Counter()
     journal = hiding.app.state.serving.journal
-    note = journal.note
+    note_made = journal.note_made
 
-    def counted(events: Sequence[Event]) -> None:
+    def counted(n_events: int, make: Callable[[], Sequence[Event]]) -> None:
+        events = make()
+        assert len(events) == n_events
         found.update(str(event.request_id) for event in events)
-        note(events)
+        note_made(n_events, make)
 
-    monkeypatch.setattr(journal, "note", counted)
+    monkeypatch.setattr(journal, "note_made", counted)
     return found
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from features.errors import Fault, StoreBusy
 from features.store import journal as room
 from features.store.db import open_engine, reading, writing
-from features.store.journal import Journal, stored_events
+from features.store.journal import Event, Journal, stored_events
 from features.store.written import Segment, line_of
 from features.units import SHANGHAI, from_microseconds
 from journals import (
@@ -424,6 +424,20 @@ def test_when_too_many_notes_wait_the_new_ones_are_dropped_and_counted(
     journal.append(events("f"))
     assert journal.drain(sqlite_store) == 5 + n_more - n_dropped + 3
     assert journal.lag.n_dropped == n_dropped
+
+
+def test_noted_events_are_made_by_who_writes_them(journal: Journal, store: Engine) -> None:
+    made_in = []
+
+    def make() -> list[Event]:
+        made_in.append(threading.current_thread().name)
+        return events("n1 n2")
+
+    journal.note_made(2, make)
+    assert journal.lag.n_waiting == 2
+    wait_until(lambda: journal.lag.n_bytes)
+    assert made_in == ["fenxiao-journal"]
+    assert journal.drain(store) == 2
 
 
 def test_many_notes_are_written_as_fast_as_they_come(journal: Journal) -> None:

@@ -19,7 +19,7 @@ from features.kernels import F32, F64
 from features.matrix import NO_RATE
 from features.units import Fen, Ppm, commission_fen
 from market import Market, ago
-from matcher.outcome import NO_COMMISSION, Curve, Outcome, starting_units, unit_gmv
+from matcher.outcome import NO_COMMISSION, Curve, ExpectedOne, Outcome, starting_units, unit_gmv
 from training.dataset import ListingRows
 from training.outcome_fit import (
     FEWEST_ROWS,
@@ -255,13 +255,35 @@ def test_commission_of_the_largest_amounts_does_not_wrap_around(outcome: Outcome
     assert (expected.commission_high_fen > 0).all()
 
 
-def test_one_pairing_is_taken_out_of_a_page(outcome: Outcome, judged: tuple[ListingRows, F64]) -> None:
+def test_each_pairing_is_what_it_would_be_alone(outcome: Outcome, judged: tuple[ListingRows, F64]) -> None:
     rows, _ = judged
-    page = outcome.expect(rows.matrix[:5], rows.unit_gmv_fen[:5], np.full(5, 100_000))
-    alone = outcome.expect(rows.matrix[3:4], rows.unit_gmv_fen[3:4], np.full(1, 100_000))
-    one = page.take(3)
-    assert one.units.tobytes() == alone.units.tobytes()
-    assert one.commission_high_fen.tolist() == alone.commission_high_fen.tolist()
+    rate_ppm = np.array([100_000, -1, 0, 900_000, 100_000])
+    each = outcome.expect(rows.matrix[:5], rows.unit_gmv_fen[:5], rate_ppm).each()
+    for k, one in enumerate(each):
+        alone = outcome.expect(rows.matrix[k : k + 1], rows.unit_gmv_fen[k : k + 1], rate_ppm[k : k + 1])
+        assert one == tuple(getattr(alone, name)[0] for name in ExpectedOne._fields)
+        assert {type(value) for value in one[:3]} == {float}
+        assert {type(value) for value in one[3:]} == {int}
+
+
+def test_a_reader_gets_units_to_four_places_and_no_commission_where_no_rate_applies() -> None:
+    assert ExpectedOne(1.23456, 0.5, 2.0, 900, 300, 1_200, -1, -1, -1).line() == {
+        "units": 1.2346,
+        "units_low": 0.5,
+        "units_high": 2.0,
+        "gmv_fen": 900,
+        "gmv_low_fen": 300,
+        "gmv_high_fen": 1_200,
+        "commission_fen": None,
+        "commission_low_fen": None,
+        "commission_high_fen": None,
+    }
+    paid = ExpectedOne(1.0, 0.5, 2.0, 900, 300, 1_200, 0, 0, 1).line()
+    assert [paid[name] for name in ("commission_fen", "commission_low_fen", "commission_high_fen")] == [
+        0,
+        0,
+        1,
+    ]
 
 
 def test_nothing_is_expected_of_no_rows(outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.kernels import F32, I32
+from features.kernels import F32, I32, digit_order
 from matcher.candidates import said as room
 from matcher.candidates.said import Said, gathered, nothing, same_for_all
 
@@ -70,3 +70,11 @@ def test_the_limit_is_the_last_that_is_dense(monkeypatch: pytest.MonkeyPatch) ->
     one = (np.zeros(1, np.int32), np.ones(1, np.float32))
     assert gathered(*one, 3).ids is None
     assert gathered(*one, 4).ids is not None
+
+
+@pytest.mark.parametrize("n_codes", [1, 2, 1_023, 1_024, 1_025, 2**20, 2**20 + 1, 2**31 - 1])
+@pytest.mark.parametrize("n", [0, 1, 2, 3_000])
+def test_digit_by_digit_is_the_stable_order(n_codes: int, n: int) -> None:
+    codes = np.random.default_rng(n).integers(0, n_codes, n).astype(np.int32)
+    codes[:2] = n_codes - 1
+    assert digit_order(codes, n_codes).tolist() == np.argsort(codes, kind="stable").tolist()

@@ -248,7 +248,7 @@ def _lines(answer: PairingList, side: str) -> list[dict[str, str]]:
                 if side == "goods"
                 else f"{pairing.anchor_id} {pairing.anchor_name}",
                 "rate": "–" if pairing.rate_ppm is None else percent(Ppm(pairing.rate_ppm)),
-                "gmv": "–" if expected is None else yuan(Fen(int(expected.gmv_fen[0]))),
+                "gmv": "–" if expected is None else yuan(Fen(expected.gmv_fen)),
                 "zh": "；".join(reason.zh for reason in pairing.reasons),
                 "en": "; ".join(reason.en for reason in pairing.reasons),
             }

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from features.units import Fen, Ppm, from_microseconds, percent, shanghai_time, yuan
 from matcher.candidates.union import Side
-from matcher.outcome import Expected
+from matcher.outcome import ExpectedOne
 from matcher.pairing import Pairing, PairingList
 from matcher.verdict import Status, Verdict
 
@@ -83,13 +83,12 @@ def _card(pairing: Pairing, side: Side) -> str:
     return f"{pairing.title}\n{pairing.brand_id}, {pairing.category}, {price}"
 
 
-def _promise(expected: Expected) -> list[str]:
-    low, high = (yuan(Fen(int(fen[0]))) for fen in (expected.gmv_low_fen, expected.gmv_high_fen))
-    commission = int(expected.commission_fen[0])
+def _promise(expected: ExpectedOne) -> list[str]:
+    low, high = yuan(Fen(expected.gmv_low_fen)), yuan(Fen(expected.gmv_high_fen))
     return [
-        f"{expected.units[0]:.1f} ({expected.units_low[0]:.1f}..{expected.units_high[0]:.1f})",
-        f"{yuan(Fen(int(expected.gmv_fen[0])))} ({low}..{high})",
-        yuan(Fen(commission)) if commission >= 0 else "-",
+        f"{expected.units:.1f} ({expected.units_low:.1f}..{expected.units_high:.1f})",
+        f"{yuan(Fen(expected.gmv_fen))} ({low}..{high})",
+        yuan(Fen(expected.commission_fen)) if expected.commission_fen >= 0 else "-",
     ]
 
 
@@ -115,7 +114,7 @@ def _line(pairing: Pairing) -> dict[str, Any]:
         **{name: getattr(pairing, name) for name in _CARD},
         "score": pairing.score,
         "rate_ppm": pairing.rate_ppm,
-        "expected": None if pairing.expected is None else _expected(pairing.expected),
+        "expected": None if pairing.expected is None else pairing.expected.line(),
     }
     if pairing.verdicts is not None:
         line["verdicts"] = [verdict_line(verdict) for verdict in pairing.verdicts]
@@ -124,16 +123,6 @@ def _line(pairing: Pairing) -> dict[str, Any]:
             {"group": reason.group, "zh": reason.zh, "en": reason.en} for reason in pairing.reasons
         ]
     return line
-
-
-def _expected(expected: Expected) -> dict[str, Any]:
-    units = {
-        name: round(float(getattr(expected, name)[0]), 4) for name in ("units", "units_low", "units_high")
-    }
-    gmv = {name: int(getattr(expected, name)[0]) for name in ("gmv_fen", "gmv_low_fen", "gmv_high_fen")}
-    names = ("commission_fen", "commission_low_fen", "commission_high_fen")
-    paid = {name: int(getattr(expected, name)[0]) for name in names}
-    return units | gmv | {name: fen if fen >= 0 else None for name, fen in paid.items()}
 
 
 def verdict_line(verdict: Verdict) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -59,6 +59,13 @@ class _Post:
         self.refusal: OSError | None = None
 
 
+class _Note(NamedTuple):
+    """Events that nobody waits for; made when they are written."""
+
+    n_events: int
+    make: Callable[[], Sequence[Event]]
+
+
 class Journal:
     """Events on their way to the store; one process at a time has a folder. A forked child has no part in it."""
 
@@ -73,7 +80,7 @@ class Journal:
         self._changed = threading.Condition(threading.Lock())  # everything below, and the list of segments
         self._open: Segment | None = None
         self._posts: list[_Post] = []
-        self._notes: deque[tuple[Event, ...]] = deque()
+        self._notes: deque[_Note] = deque()
         self._n_noted = 0
         self._n_dropped = 0
         self._is_refused = False
@@ -101,15 +108,19 @@ class Journal:
 
     def note(self, events: Sequence[Event]) -> None:
         """Have the events written soon, and do not wait; dropped and counted where too many wait already."""
-        if not events:
-            return
         kept = tuple(events)
+        self.note_made(len(kept), lambda: kept)
+
+    def note_made(self, n_events: int, make: Callable[[], Sequence[Event]]) -> None:
+        """As `note`, of events that the writer makes, when it comes round: `make` may be asked again, and says the same."""
+        if not n_events:
+            return
         with self._changed:
-            if self._is_closing or self._n_noted + len(kept) > _MOST_NOTED:
-                self._n_dropped += len(kept)
+            if self._is_closing or self._n_noted + n_events > _MOST_NOTED:
+                self._n_dropped += n_events
                 return
-            self._n_noted += len(kept)
-            self._notes.append(kept)
+            self._n_noted += n_events
+            self._notes.append(_Note(n_events, make))
             if len(self._notes) == 1 or self._n_noted >= _NOTED_A_BATCH:
                 self._changed.notify()
 
@@ -199,7 +210,7 @@ class Journal:
             for post in left:
                 post.is_done.set()
 
-    def _next_batch(self) -> tuple[list[_Post], list[tuple[Event, ...]]] | None:
+    def _next_batch(self) -> tuple[list[_Post], list[_Note]] | None:
         """Everything that is posted, and some of what is noted; waits for it."""
         with self._changed:
             self._changed.wait_for(lambda: self._posts or self._notes or self._is_closing)
@@ -207,20 +218,20 @@ class Journal:
             if not self._posts and (not self._notes or (self._is_closing and self._is_refused)):
                 return None
             posts, self._posts = self._posts, []
-            notes: list[tuple[Event, ...]] = []
+            notes: list[_Note] = []
             n_events = 0
             if posts and self._is_refused:  # after a refusal what is posted goes alone, until it goes through
                 return posts, notes
             while self._notes and n_events < _NOTED_A_BATCH:
                 notes.append(self._notes.popleft())
-                n_events += len(notes[-1])
+                n_events += notes[-1].n_events
             return posts, notes
 
     def _is_due(self) -> bool:
         is_full = self._n_noted >= _NOTED_A_BATCH and not self._is_refused
         return bool(self._posts) or is_full or self._is_closing
 
-    def _write(self, posts: list[_Post], notes: list[tuple[Event, ...]]) -> None:
+    def _write(self, posts: list[_Post], notes: list[_Note]) -> None:
         """Put a batch on disk and tell those who wait for it; notes that the disk refuses wait for another time."""
         refusal: OSError | None = None
         try:
@@ -237,8 +248,8 @@ class Journal:
             if refusal is not None:
                 self._notes.extendleft(reversed(notes))
 
-    def _put(self, posts: list[_Post], notes: list[tuple[Event, ...]]) -> None:
-        noted = [event for events in notes for event in events]
+    def _put(self, posts: list[_Post], notes: list[_Note]) -> None:
+        noted = [event for note in notes for event in note.make()]
         lines = [*(post.lines for post in posts), *(line_of(event, noted=True) for event in noted)]
         with self._pen:
             segment, self._open = self._open, None

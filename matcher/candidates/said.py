@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.kernels import F32, I32, I64, Bools, jit
+from features.kernels import F32, I32, I64, Bools, digit_order, jit
 
 DENSE_LIMIT = 50_000
 """Up to so many rows a score for each is cheaper than a list of those touched."""
@@ -55,7 +55,7 @@ def gathered(rows: I32, scores: F32, n_rows: int) -> Said:
     """Add up (row, score) pairs, in their order."""
     if n_rows <= DENSE_LIMIT:
         return Said(scores=_add_dense(rows, scores, n_rows))
-    ids, sums = _add_sorted(rows, scores, np.argsort(rows, kind="stable"))
+    ids, sums = _add_sorted(rows, scores, digit_order(rows, n_rows))
     return Said(scores=sums, ids=ids)
 
 
