@@ -167,9 +167,13 @@ class Guard:
 class GuardedRoute(APIRoute):
     """A route that knows who calls before it reads what they send, and reads JSON strictly."""
 
+    def reader(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What reads the request and calls the operation: FastAPI's own."""
+        return super().get_route_handler()
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own, behind the guard."""
-        handle = super().get_route_handler()
+        """The reader, behind the guard."""
+        handle = self.reader()
         access = access_of(self.openapi_extra)
         guard = None if access is None or access.is_public else Guard(access)
         is_json = self.body_field is not None

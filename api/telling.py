@@ -165,7 +165,8 @@ def tell(
     )
     serving.remember(answered.verdicts)
     for rule, n in answered.left_out.items():
-        serving.metrics.left_out.labels(rule).inc(n)
+        if n:
+            serving.metrics.left_out.labels(rule).inc(n)
     return answered.document
 
 
