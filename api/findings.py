@@ -138,9 +138,14 @@ def _plan(plan: PlanRow, is_anchor: bool) -> dict[str, Any]:
 
 
 def planned_document(
-    serving: Serving, session: Session, asked: PlannedAsked, role: Role, now: datetime
+    serving: Serving,
+    session: Session,
+    asked: PlannedAsked,
+    role: Role,
+    now: datetime,
+    at: datetime | None = None,
 ) -> dict[str, Any]:
-    """What the two rules, and the market, would say of what is planned."""
+    """What the two rules, and the market, would say of what is planned; of another instant than now, the rules alone."""
     stored = load_dossier(session, asked.sku_id)
 
     def planned_at(at: datetime) -> Planned:
@@ -153,7 +158,7 @@ def planned_document(
         )
 
     try:
-        planned = planned_at(now)
+        planned = planned_at(at or now)
     except PlannedRowRefused as error:
         code, table = Code(error.code), TABLES[error.table]
         fault = asdict(row_fault(error.index, code, table, error.column))
@@ -165,10 +170,10 @@ def planned_document(
             zh="各行须使用导入表的列；编号不得重复，SKU 须与所问一致",
         ) from error
     dossier = with_planned(stored, planned)
-    both = check_one(dossier, load_calendar(session), None, now, serving.policy)
+    both = check_one(dossier, load_calendar(session), None, at or now, serving.policy)
     served = serving.current
     takers = None
-    if planned.plans and served is not None and asked.sku_id in served.sku_rows:
+    if at is None and planned.plans and served is not None and asked.sku_id in served.sku_rows:
         # The market stands at its snapshot, some minutes ago: there a plan from now on would not be in force yet.
         takers = compare_takers(served.engine, with_planned(stored, planned_at(served.snapshot_at)))
     return {"takers": takers, **checks_document(document(both, dossier, serving.policy), role)}

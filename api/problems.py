@@ -139,14 +139,14 @@ _BY_ERROR: Final[Mapping[type[FenxiaoError], tuple[str, str | None]]] = {
     IdempotencyClash: ("idempotency_key_reused", None),
     TableForbidden: (
         "forbidden",
-        "此角色不能写入这张表；可写的表见 /docs，推荐的结果请用 POST /v1/feedback 上报",
+        "此角色不能写入这张表；可写的表见 /docs",
     ),
     UnknownId: ("not_found", None),
     WrongInput: ("invalid", None),  # it quotes what was handed in
     GateRefused: ("refused", "该模型未通过上线门槛，现用模型继续服务"),
     LeaseHeld: ("refused", "另一轮夜间训练正在进行"),
-    Refused: ("refused", "规则或当前状态不允许此操作"),
     NoModel: ("refused", "没有可用的模型"),
+    Refused: ("refused", "规则或当前状态不允许此操作"),
     RegistryDamaged: ("conflict", None),
     StoreBusy: ("busy", None),
     NoRoom: ("busy", None),

@@ -34,17 +34,22 @@ def open_known_store(settings: Settings, *, wait_seconds: float = 30) -> "Engine
 
 def require_store(settings: Settings) -> None:
     """Refuse a SQLite store that is not there."""
+    if not is_there(settings):
+        raise WrongInput(f"no store at {_sqlite_file(settings)}; `matcher ingest` makes one")
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether there is a store; of a server's, opening it says."""
     file = _sqlite_file(settings)
-    if file is not None and not file.exists():
-        raise WrongInput(f"no store at {file}; `matcher ingest` makes one")
+    return file is None or file.exists()
 
 
 def store_name(settings: Settings) -> str:
     """The store in a message: its file, or its URL without the password."""
-    from sqlalchemy.engine import make_url
+    from features.store.db import parse_url
 
     file = _sqlite_file(settings)
-    return str(file) if file is not None else make_url(settings.database_url).render_as_string()
+    return str(file) if file is not None else parse_url(settings.database_url).render_as_string()
 
 
 def mark_simulated(settings: Settings) -> None:
@@ -58,10 +63,9 @@ def mark_simulated(settings: Settings) -> None:
 
 def is_simulated(settings: Settings) -> bool:
     """Whether the store is there and `matcher demo` has filled it."""
-    file = _sqlite_file(settings)
-    if file is not None and not file.exists():
-        return False
-    return any(store_name(settings) in _marked(marker) for marker in _markers(settings))
+    return is_there(settings) and any(
+        store_name(settings) in _marked(marker) for marker in _markers(settings)
+    )
 
 
 def forget_if_gone(settings: Settings) -> None:
@@ -86,14 +90,10 @@ def _marked(marker: Path) -> list[str]:
 
 
 def _sqlite_file(settings: Settings) -> Path | None:
-    """The store's file; nothing for a server, or a URL that opening will refuse."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    """The store's file; nothing for a server, or for a name that opening will refuse."""
+    from features.store.db import parse_url
 
-    try:
-        url = make_url(settings.database_url)
-    except ArgumentError:
-        return None
+    url = parse_url(settings.database_url)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database).absolute()

@@ -72,7 +72,9 @@ def turn_to(
         position = position_of(serving, query, path=path, caller=caller)
         if position["market"] != market:
             raise Problem("cursor_expired")
-        asked = replace(asked, skip=int(position["skip"]), seed=position.get("seed"))
+        asked = replace(
+            asked, size=int(position["size"]), skip=int(position["skip"]), seed=position.get("seed")
+        )
     elif served.engine.world.policy.lists.explore_slots and caller.role == _READERS[asked.side]:
         asked = replace(asked, seed=secrets.randbits(48))
     with serving.metrics.stage_seconds.labels("answer").time():
@@ -83,7 +85,7 @@ def turn_to(
             serving.secret,
             account=caller.account,
             what=_what(query, path),
-            position={**(note or {}), "skip": skip, "market": market, **_seed(asked)},
+            position={**(note or {}), "size": asked.size, "skip": skip, "market": market, **_seed(asked)},
         )
     return answered
 
@@ -104,7 +106,10 @@ def position_of(serving: Serving, query: ListQuery, *, path: str, caller: Caller
     """What the query's cursor says; nothing where it has none. Problem `bad_cursor` where it is not this list's."""
     if query.cursor is None:
         return {}
-    return read_cursor(serving.secret, query.cursor, account=caller.account, what=_what(query, path))
+    position = read_cursor(serving.secret, query.cursor, account=caller.account, what=_what(query, path))
+    if query.limit not in (None, position["size"]):
+        raise Problem("bad_cursor")
+    return position
 
 
 def turn_goods(
@@ -200,8 +205,8 @@ def _seed(asked: ListRequest) -> dict[str, Any]:
 
 
 def _what(query: ListQuery, path: str) -> dict[str, Any]:
-    """Which list it is: where it is asked for, and how it is narrowed."""
-    asked = query.model_dump(mode="json", exclude={"cursor", "explain"}, exclude_none=True)
+    """Which list it is: where it is asked for, and how it is narrowed. Its pages are as long as the first."""
+    asked = query.model_dump(mode="json", exclude={"cursor", "explain", "limit"}, exclude_none=True)
     return {"path": path, **asked}
 
 

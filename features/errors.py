@@ -11,10 +11,10 @@
     ├── Refused                exit 3   understood, and a rule or a gate says no
     │   ├── GateRefused        exit 3   the challenger did not win; what served goes on serving
     │   ├── LeaseHeld          exit 3   another night is at work
+    │   ├── NoModel            exit 3   no model serves yet: there is none to show, or to go back from
     │   └── TableForbidden     exit 3   this role may not write that table
     └── Fault                  exit 1   the program, its files or its machine are not as they should be
         ├── FeatureMismatch    exit 1   a model was trained on other features than this build makes
-        ├── NoModel            exit 1   the registry holds no model that may be used here
         ├── NoRoom             exit 1   a disk is full; what was there before is there still
         ├── RegistryDamaged    exit 1   a model's bytes are not those its manifest names
         ├── StoreBusy          exit 1   another writer holds the database for longer than we wait
@@ -111,6 +111,10 @@ class LeaseHeld(Refused):
     """Another night is at work; the message says since when, and when its lease expires."""
 
 
+class NoModel(Refused):
+    """No model serves yet: there is none to show, or to go back from."""
+
+
 class TableForbidden(Refused):
     """The caller's role may not write this table; the message says which it may."""
 
@@ -121,10 +125,6 @@ class Fault(FenxiaoError):
 
 class FeatureMismatch(Fault):
     """A model was trained on other features, or on another order of them, than this build makes."""
-
-
-class NoModel(Fault):
-    """The registry holds no model that may be used here."""
 
 
 class NoRoom(Fault):

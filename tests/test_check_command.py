@@ -62,7 +62,7 @@ def check(store: str, capsys: pytest.CaptureFixture[str]) -> Any:
         assert ended("check", "--database", store, "--json", *arguments) == code
         out = capsys.readouterr().out
         answer = json.loads(out)
-        if "verdicts" not in answer:
+        if "answers" in answer:
             return dict(answer)
         return {verdict["rule"]: verdict for verdict in answer["verdicts"]}
 
@@ -239,3 +239,9 @@ def test_an_event_alone_asks_for_the_final_verdicts_of_all(check: Any) -> None:
     assert (said["file"], said["rows"]) == (None, 4)
     found = {(row["rule"], row["status"]): row["skus"] for row in said["answers"]}
     assert found["price_parity", "PASS"] == 1
+    rows = said["verdicts"]
+    assert [row["sku_id"] for row in rows if row["rule"] == "price_parity" and row["status"] == "PASS"] == [
+        "S"
+    ]
+    assert len(rows) == 4
+    assert set(rows[0]) == {"sku_id", "rule", "status", "reason", "margin", "evidence", "provisional"}

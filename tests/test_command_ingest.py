@@ -78,7 +78,11 @@ def test_a_dry_run_answers_as_the_import_would(folder: Path) -> None:
     assert ingest("--dry-run", "--skip-bad") == 0
     (folder / "in" / "brands.csv").write_text(GOOD)
     assert ingest("--dry-run") == 0
-    assert brands() == []
+    assert not (folder / "store.db").exists()
+    assert ingest() == 0
+    (folder / "in" / "brands.csv").write_text(GOOD + "b9,x\n")
+    assert ingest("--dry-run") == 0
+    assert len(brands()) == 2
 
 
 def test_json_says_all_of_it_to_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

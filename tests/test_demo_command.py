@@ -1,5 +1,6 @@
 """Does `matcher demo` go from nothing to lists, say that it is simulated, and leave other facts alone?"""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_a_market_is_simulated_ingested_trained_on_and_its_lists_printed(demo: D
     assert err == (
         "matcher: the store holds other facts than this demo's; name an empty one with --database and --home\n"
     )
+
+
+def test_as_json_the_demo_is_one_document_and_what_people_read_is_beside_it(demo: Demo) -> None:
+    code, out, err = demo("--tiny", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert "goods for anchor" in err
+    assert document["simulated"] is True
+    assert len(document["goods"]["items"]) == len(document["shortlist"]["items"]) == 8
+    assert {row["rule"] for row in document["checks"]} == {"cps_floor", "price_parity"}
+    assert 0 < document["captured"]["ours (gmv)"] <= 1
 
 
 @pytest.mark.parametrize("arguments", [("--seed", "-1"), ("--seed", "x"), ("--language", "fr")])

@@ -26,7 +26,7 @@ from trained import Trained
 
 MARK = "eCHo-7731"
 """Stands in every hostile body, and in no answer."""
-WRITTEN = [table for table in TABLES.values() if table.name != "feedback"]
+WRITTEN = list(TABLES.values())
 DEEP = 100_000
 
 

@@ -69,6 +69,18 @@ def test_a_cursor_is_good_for_its_own_filters_alone(live: Live) -> None:
     assert (other.status_code, other.json()["code"]) == (400, "bad_cursor")
 
 
+def test_a_page_is_as_long_as_the_first_and_need_not_be_told_so(live: Live) -> None:
+    with live.client("operator") as client:
+        address = f"/v1/anchors/{live.anchor_id}/goods"
+        first = client.get(address, params={"limit": 3}).json()
+        second = client.get(address, params={"cursor": first["next_cursor"]}).json()
+        told = client.get(address, params={"cursor": first["next_cursor"], "limit": 3}).json()
+        other = client.get(address, params={"cursor": first["next_cursor"], "limit": 4})
+    assert [line["rank"] for line in second["items"]] == [4, 5, 6]
+    assert [line["sku_id"] for line in told["items"]] == [line["sku_id"] for line in second["items"]]
+    assert (other.status_code, other.json()["code"]) == (400, "bad_cursor")
+
+
 def test_a_brands_skus_share_the_anchors(live: Live) -> None:
     store = open_engine(live.settings.database_url)
     with reading(store) as session:

@@ -118,8 +118,16 @@ def test_a_problem_is_told_in_the_language_of_its_reader(site: Live, code: str) 
 @pytest.mark.parametrize(
     ("query", "en", "zh"),
     [
-        ("min_rate=12%25", "a percentage below 100 with at most 4 decimals and without its sign", "百分数"),
-        ("min_rate=１２", "a percentage below 100 with at most 4 decimals and without its sign", "百分数"),
+        (
+            "min_rate=12%25",
+            "a percentage of at most 100 with at most 4 decimals and without its sign",
+            "百分数",
+        ),
+        (
+            "min_rate=１２",
+            "a percentage of at most 100 with at most 4 decimals and without its sign",
+            "百分数",
+        ),
         ("max_price=1e3", "an amount in yuan with at most 2 decimals, such as 19.90", "以元计"),
         ("max_price=19.999", "an amount in yuan with at most 2 decimals, such as 19.90", "以元计"),
         (

@@ -318,7 +318,7 @@ def test_every_way_of_writing_gives_the_same_stored_rows(
         ),
         (
             "anchor_stats",
-            {"anchor_id": ["a1", "a2"], "observed_on": ["2026-01-01"] * 2, "fans": [1.0, 2.0]},
+            {"anchor_id": ["a1", "a2"], "observed_on": ["2026-01-01"] * 2, "fans": [1.5, 2.0**53]},
             "BAD_NUMBER",
         ),
         (
@@ -347,6 +347,23 @@ def test_a_parquet_column_of_the_wrong_type_is_reported_row_by_row(
     assert imported.tables[table].n_rejected == 2
     with (tmp_path / "rejects" / f"{table}.csv").open(newline="") as stream:
         assert [(row["line"], row["code"]) for row in csv.DictReader(stream)] == [("1", code), ("2", code)]
+
+
+def test_counts_written_as_floats_are_taken_where_they_are_whole_and_money_never(
+    empty: Engine, tmp_path: Path
+) -> None:
+    stats = tmp_path / "anchor_stats.parquet"
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    stats.write_bytes(parquet(anchor_id=["a1"] * 3, observed_on=days, fans=[1.0, None, 2.0**53 - 1]))
+    skus = tmp_path / "skus.parquet"
+    skus.write_bytes(
+        parquet(sku_id=["s9"], brand_id=["b1"], title=["t"], category=["c"], list_price_fen=[1990.0])
+    )
+    imported = run(empty, stats, skus)
+    assert imported.tables["skus"].n_rejected == 1
+    assert imported.tables["anchor_stats"].n_rejected == 3  # of an anchor that is not there, not of its fans
+    with (tmp_path / "rejects" / "anchor_stats.csv").open(newline="") as stream:
+        assert {row["column"] for row in csv.DictReader(stream)} == {"anchor_id"}
 
 
 def test_parquet_text_that_is_not_utf8_is_refused(empty: Engine, tmp_path: Path) -> None:

@@ -478,6 +478,7 @@ def row_of(table: str, ids: Ids) -> dict[str, Any]:
         "audiences": {"anchor_id": ids.anchor, "observed_on": "1999-01-01", "role": "viewer", "dimension": "gender", "bucket": "female", "share": 1},
         "live_sessions": {"live_session_id": own, "anchor_id": ids.anchor, "started_at": at},
         "listings": {"live_session_id": "L000001", "sku_id": ids.sku, "units": 1, "gmv_fen": 100},
+        "feedback": {"event_id": own, "at": at, "anchor_id": ids.anchor, "sku_id": ids.sku, "kind": "picked"},
     }  # fmt: skip
-    assert set(rows) == set(TABLES) - {"feedback"}
+    assert set(rows) == set(TABLES)
     return rows[table]

@@ -67,7 +67,7 @@ def test_a_new_brand_begins_with_itself(sqlite_store: Engine) -> None:
     assert write(sqlite_store, "brands", GOOD["brands"], caller=B1) == (1, 0)
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - set(BRAND_TABLES) - {"feedback"}))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - set(BRAND_TABLES)))
 def test_what_everybody_shares_is_not_a_brand_s_to_write(table: str, market: Engine) -> None:
     with pytest.raises(TableForbidden, match=f"{table} come from the operator"):
         write(market, table, GOOD[table], caller=B1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from api.commands.checking import Counts
@@ -26,9 +27,11 @@ def print_json(answer: dict[str, Any]) -> None:
     typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def print_account(both: Both, dossier: Dossier, policy: Policy, language: str) -> None:
+def print_account(
+    both: Both, dossier: Dossier, policy: Policy, language: str, console: Console | None = None
+) -> None:
     """Both verdicts for a person, in Shanghai time."""
-    console = answer_console()
+    console = console or answer_console()
     console.print(
         f"SKU {dossier.sku_id} at {shanghai_time(both.cps_floor.checked_at)}, policy {policy.version}"
     )
@@ -153,19 +156,30 @@ def _price(one: NearestPrice) -> str:
     return f"offer {one.offer_id} would pass at {yuan(Fen(one.most_paid_fen))} paid or less{item}"
 
 
-def print_counts(counts: Counts, out: Path | None, *, as_json: bool) -> None:
-    """How many SKUs have each answer, and the file that says which."""
+def print_counts(
+    counts: Counts, out: Path | None, rows: list[dict[str, Any]] | None, *, as_json: bool
+) -> None:
+    """How many SKUs have each answer, and the file, or in JSON the verdicts, that say which."""
     if as_json:
-        rows = [
-            {"rule": rule, "status": status, "reason": reason, "skus": n}
-            for (rule, status, reason), n in sorted(counts.items())
-        ]
-        print_json({"file": None if out is None else str(out), "rows": sum(counts.values()), "answers": rows})
+        document = {
+            "file": None if out is None else str(out),
+            "rows": sum(counts.values()),
+            "answers": answers_of(counts),
+        }
+        print_json(document | ({} if rows is None else {"verdicts": rows}))
         return
     console = answer_console()
     console.print(counts_table(counts))
     if out is not None:
         console.print(f"{sum(counts.values()):,} rows in {out}")
+
+
+def answers_of(counts: Counts) -> list[dict[str, Any]]:
+    """How many SKUs have each answer, for JSON."""
+    return [
+        {"rule": rule, "status": status, "reason": reason, "skus": n}
+        for (rule, status, reason), n in sorted(counts.items())
+    ]
 
 
 def counts_table(counts: Counts) -> Table:

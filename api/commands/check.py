@@ -71,9 +71,10 @@ def check_promises(
     store = open_known_store(settings)
     try:
         if everything:
-            counts = checking.check_all(store, out, event, instant, decided)
+            rows: list[dict[str, Any]] | None = [] if out is None and as_json else None
+            counts = checking.check_all(store, out, event, instant, decided, rows)
             failed = any(status == "FAIL" for _, status, _ in counts)
-            accounts.print_counts(counts, out, as_json=as_json)
+            accounts.print_counts(counts, out, rows, as_json=as_json)
         elif shown:
             with reading(store) as session:
                 accounts.print_shown(shown_of(session, str(sku)), as_json=as_json)

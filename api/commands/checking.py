@@ -55,8 +55,18 @@ def check_each(
             yield dossier, check_one(dossier, calendar, event, at, policy)
 
 
-def check_all(store: Store, out: Path | None, event_id: str | None, at: datetime, policy: Policy) -> Counts:
-    """A row a rule for every SKU ever stored, into a file, if one is named, when it is complete; counts by answer."""
+def check_all(
+    store: Store,
+    out: Path | None,
+    event_id: str | None,
+    at: datetime,
+    policy: Policy,
+    rows: list[dict[str, Any]] | None = None,
+) -> Counts:
+    """A row a rule for every SKU ever stored, into a file, if one is named, when it is complete; counts by answer.
+
+    Into `rows` too, where they are given.
+    """
     counts: Counts = Counter()
     with reading(store) as session:
         calendar = load_calendar(session)
@@ -68,6 +78,8 @@ def check_all(store: Store, out: Path | None, event_id: str | None, at: datetime
                 counts.update(answer_of(verdict) for verdict in verdicts)
                 if file is not None:
                     file.write(_frame(verdicts))
+                if rows is not None:
+                    rows += _frame(verdicts).to_dicts()
             if file is not None and not counts:
                 file.write(_frame([]))
     return counts

@@ -8,10 +8,10 @@ from rich.console import Console
 _PIPED_WIDTH = 200
 
 
-def answer_console() -> Console:
-    """Stdout without any markup: an id such as `a:cat:b` is no picture of a cat."""
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    return Console(markup=False, emoji=False, highlight=False, width=width)
+def answer_console(*, to_stderr: bool = False) -> Console:
+    """Stdout without any markup: an id such as `a:cat:b` is no picture of a cat. Stderr where stdout holds a document."""
+    width = None if (sys.stderr if to_stderr else sys.stdout).isatty() else _PIPED_WIDTH
+    return Console(markup=False, emoji=False, highlight=False, width=width, stderr=to_stderr)
 
 
 def note(sentence: str) -> None:

@@ -16,6 +16,7 @@ def demo(
         bool, typer.Option("--tiny", help="A market of a few seconds: does the installation work?")
     ] = False,
     language: options.Language = "en",
+    as_json: options.Json = False,
     database: options.Database = None,
     home: options.Home = None,
     policy: options.Policy = None,
@@ -27,4 +28,4 @@ def demo(
     options.check_language(language)
     settings = read_settings(database_url=database, home=home, policy=policy)
     options.check_home(settings.home)
-    show_market(settings, MarketSpec.tiny() if tiny else MarketSpec.demo(), seed, language)
+    show_market(settings, MarketSpec.tiny() if tiny else MarketSpec.demo(), seed, language, as_json=as_json)

@@ -7,11 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.commands.options import Json
+from api.commands.options import Database, Home, Json, Policy
 
 
-def list_features(as_json: Json = False) -> None:
-    """The catalogue: name, unit, meaning, what missing means."""
+def list_features(
+    as_json: Json = False, _database: Database = None, _home: Home = None, _policy: Policy = None
+) -> None:
+    """The catalogue: name, unit, meaning, what missing means. The same for every store, home and policy."""
     from features.catalogue import FEATURES, fingerprint
 
     if as_json:

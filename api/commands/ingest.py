@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from api.commands.console import note
 from api.commands.options import Database, Home, Json, Policy
-from api.stores import forget_if_gone, is_simulated, open_store
+from api.stores import forget_if_gone, is_simulated, is_there, open_store
 from features.settings import read_settings
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ def ingest_files(
             "this store holds the simulated market of `matcher demo`; name another with --database and --home"
         )
     now = now_of(settings)
+    aside = ExitStack()
+    if dry_run and not is_there(settings):  # nothing is left behind, not even an empty store
+        folder = aside.enter_context(TemporaryDirectory())
+        settings = settings.model_copy(update={"database_url": f"sqlite:///{folder}/empty.db"})
     engine = open_store(settings)
     try:
         with _progress() as on_progress, writing(engine) as session:
@@ -82,6 +87,7 @@ def ingest_files(
             )
     finally:
         engine.dispose()
+        aside.close()
     if as_json:
         typer.echo(json.dumps(_document(imported, dry_run=dry_run), ensure_ascii=False))
     else:

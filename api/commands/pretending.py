@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -12,12 +13,12 @@ from sqlalchemy import Engine as Store
 from sqlmodel import col, select
 
 from api.clocks import now_utc
-from api.commands.accounts import counts_table, print_account
+from api.commands.accounts import answers_of, counts_table, print_account, print_json
 from api.commands.checking import Counts, answer_of, check_each
 from api.commands.console import answer_console
 from api.commands.nightly import print_night, work_here
 from api.commands.opening import SIDES, engine_of, read_facts, read_verdicts
-from api.commands.printing import print_list
+from api.commands.printing import list_document, print_list
 from api.stores import forget_if_gone, mark_simulated, open_store
 from features.demo_market import (
     Market,
@@ -48,9 +49,14 @@ from training.recipe import FAST
 _OTHER_FACTS = "the store holds other facts than this demo's; name an empty one with --database and --home"
 
 
-def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) -> None:
-    """Make it, ingest it, train on it, print its lists and how much of the attainable GMV they capture."""
-    console = answer_console()
+def show_market(
+    settings: Settings, spec: MarketSpec, seed: int, language: str, *, as_json: bool = False
+) -> None:
+    """Make it, ingest it, train on it, print its lists and how much of the attainable GMV they capture.
+
+    As JSON one document goes to stdout, and what people read to stderr.
+    """
+    console = answer_console(to_stderr=as_json)
     console.print(
         "This market is simulated: its people, goods and sales are made up, and so its truth is known."
     )
@@ -69,9 +75,15 @@ def show_market(settings: Settings, spec: MarketSpec, seed: int, language: str) 
     facts = read_facts(settings, midnight(market.as_of))
     engine = engine_of(facts, settings, policy, newest_serving(settings.home, market.as_of))
     engine = replace(engine, verdicts=read_verdicts(settings, policy))
-    _print_lists(engine, language, console)
-    _print_checks(settings, policy, midnight(market.as_of), language, console)
-    _print_capture(engine, market, settings, console)
+    document = {
+        "simulated": True,
+        "night": dict(worked.said),
+        **_print_lists(engine, language, console),
+        "checks": _print_checks(settings, policy, midnight(market.as_of), language, console),
+        "captured": _print_capture(engine, market, settings, console),
+    }
+    if as_json:
+        print_json(document)
 
 
 def _refuse_other_facts(store: Store, market: Market) -> None:
@@ -96,15 +108,22 @@ def _import(store: Store, market: Market, console: Console) -> None:
     console.print(f"ingested: {counts}")
 
 
-def _print_lists(engine: Engine, language: str, console: Console) -> None:
+def _print_lists(engine: Engine, language: str, console: Console) -> dict[str, Any]:
+    """A list of each side, also as documents."""
     pairs = engine.world.snapshot.histories.sku
     busy = int(pairs.n_recent.argmax())
     anchor, sku = int(pairs.anchor[busy]), int(pairs.code[busy])
+    documents: dict[str, Any] = {}
     for side, owner in zip(SIDES, (anchor, sku), strict=True):
-        print_list(engine.answer(ListRequest(side, owner, 8, explain=True)), side, language, console)
+        answer = engine.answer(ListRequest(side, owner, 8, explain=True))
+        print_list(answer, side, language, console)
+        documents[side] = list_document(answer)
+    return documents
 
 
-def _print_checks(settings: Settings, policy: Policy, at: datetime, language: str, console: Console) -> None:
+def _print_checks(
+    settings: Settings, policy: Policy, at: datetime, language: str, console: Console
+) -> list[dict[str, Any]]:
     """Both rules over the whole library, and the account of one SKU that breaks a promise on its price."""
     store = open_store(settings)
     counts: Counts = Counter()
@@ -118,7 +137,8 @@ def _print_checks(settings: Settings, policy: Policy, at: datetime, language: st
     console.print(f"both promises at {shanghai_time(at)}:")
     console.print(counts_table(counts))
     if broken is not None:
-        print_account(*broken, policy, language)
+        print_account(*broken, policy, language, console)
+    return answers_of(counts)
 
 
 def lists_of(engine: Engine, objective: Objective, *, size: int, threads: int) -> pl.DataFrame:
@@ -133,7 +153,7 @@ def lists_of(engine: Engine, objective: Objective, *, size: int, threads: int) -
     return pl.DataFrame(rows, schema=["anchor_id", "rank", "sku_id"], orient="row")
 
 
-def _print_capture(engine: Engine, market: Market, settings: Settings, console: Console) -> None:
+def _print_capture(engine: Engine, market: Market, settings: Settings, console: Console) -> dict[str, float]:
     shares = {
         "ours (gmv)": capture(market.truth, lists_of(engine, "gmv", size=20, threads=settings.threads)),
         "ours (balanced)": capture(
@@ -144,3 +164,4 @@ def _print_capture(engine: Engine, market: Market, settings: Settings, console: 
     }
     told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     console.print(f"of the attainable GMV, the first 20 goods capture: {told}")
+    return shares

@@ -118,10 +118,9 @@ def _line(pairing: Pairing) -> dict[str, Any]:
     }
     if pairing.verdicts is not None:
         line["verdicts"] = [verdict_line(verdict) for verdict in pairing.verdicts]
-    if pairing.reasons:
-        line["reasons"] = [
-            {"group": reason.group, "zh": reason.zh, "en": reason.en} for reason in pairing.reasons
-        ]
+    line["reasons"] = [
+        {"group": reason.group, "zh": reason.zh, "en": reason.en} for reason in pairing.reasons
+    ]
     return line
 
 

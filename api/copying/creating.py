@@ -14,8 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.engine import make_url
-
 from api.copying.manifest import ARCHIVES, MANIFEST, CopiedFile, CopiedStore, Manifest
 from api.stores import is_simulated, require_store
 from features.errors import Fault, RegistryDamaged, UnknownId, WrongInput
@@ -23,6 +21,7 @@ from features.settings import Settings
 from features.store.copies.files import aside, sync, sync_tree, write
 from features.store.copies.postgres import dump
 from features.store.copies.sqlite import copy_database, examine
+from features.store.db import parse_url
 from matcher.registry import champion, list_versions, load_manifest, read_history, read_model
 
 Say = Callable[[str, float], None]
@@ -136,7 +135,7 @@ def _copy_models(home: Path, folder: Path) -> tuple[list[str], list[str]]:
 
 def _copy_store(settings: Settings, folder: Path, say: Say) -> CopiedStore:
     """The store itself, examined as it will be when it is verified."""
-    url = make_url(settings.database_url)
+    url = parse_url(settings.database_url)
     if url.get_backend_name() != "sqlite":
         say("dump", 0.1)
         found = dump(settings.database_url, folder / "store.dump")

@@ -14,7 +14,6 @@ from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from api.copying.creating import POINTER, SEGMENTS, Say
@@ -26,7 +25,7 @@ from features.settings import Settings
 from features.store.copies import postgres, sqlite
 from features.store.copies.contents import Contents
 from features.store.copies.files import aside, copy, replace, sync
-from features.store.db import open_engine, read_rows, reading
+from features.store.db import open_engine, parse_url, read_rows, reading
 from features.store.migrations import upgrade
 from features.store.written import take
 from matcher.registry import Provenance, list_versions, load_manifest, publish, read_model
@@ -272,11 +271,11 @@ def _kept(settings: Settings, stamp: str) -> Path:
 
 
 def _is_sqlite(settings: Settings) -> bool:
-    return make_url(settings.database_url).get_backend_name() == "sqlite"
+    return parse_url(settings.database_url).get_backend_name() == "sqlite"
 
 
 def _file_of(settings: Settings) -> Path:
-    name = make_url(settings.database_url).database
+    name = parse_url(settings.database_url).database
     if not name or name == ":memory:":
         raise WrongInput("database URL names no file; write sqlite:///FILE")
     return Path(name).absolute()

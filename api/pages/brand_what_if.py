@@ -161,7 +161,7 @@ def answer_what_if(
     event, ahead = _next_event(calendar, policy, now), None
     if offers and event is not None and of_rule["price_parity"]["reason"] == Reason.NO_EVENT:
         body = PlannedAsked(sku_id=dossier.sku_id, offers=offers)
-        ahead = planned_document(serving, session, body, "brand", event.starts_at)["verdicts"][-1]
+        ahead = planned_document(serving, session, body, "brand", now, event.starts_at)["verdicts"][-1]
     return {
         "verdicts": [_line(line, language) for line in found["verdicts"]],
         "takers": found["takers"],

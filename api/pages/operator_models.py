@@ -15,7 +15,7 @@ from api.pages.rendering import render
 from api.pages.words import WORDS, say
 from api.problems import Language, Problem
 from api.serving import Serving
-from features.errors import GateRefused, NoModel, Refused, RegistryDamaged, UnknownId
+from features.errors import GateRefused, Refused, RegistryDamaged, UnknownId
 from matcher.registry import (
     Manifest,
     list_versions,
@@ -120,7 +120,7 @@ def roll_back(version: Version, form: SentForm, serving: ServingNow) -> Response
         rollback(serving.settings.home)
     except (RegistryDamaged, UnknownId):
         return said("/models", "damaged")
-    except (Refused, NoModel):
+    except Refused:
         return said("/models", "nothing_before")
     return said("/models", "rolled_back")
 

@@ -57,14 +57,23 @@ def get_checks(
     ),
 )
 def check_planned(
-    asked: PlannedAsked, request: Request, serving: ServingNow, session: Reading, caller: Calling, now: Now
+    asked: PlannedAsked,
+    request: Request,
+    serving: ServingNow,
+    session: Reading,
+    caller: Calling,
+    now: Now,
+    at: Annotated[Instant | None, Query(description="Of which instant; without it: now.")] = None,
 ) -> Response:
-    """The same on a planned offer or plan, before it is published; with plans, who is expected to take the SKU up."""
+    """The same on a planned offer or plan, before it is published; with plans, who is expected to take the SKU up.
+
+    That is told of now alone, without `at`: the model and its market are of now.
+    """
     if caller.role == "brand" and brand_of(serving, asked.sku_id) != caller.subject:
         raise Problem("not_found")
     return json_answer(
         {
             "request_id": request.state.request_id,
-            **planned_document(serving, session, asked, caller.role, now),
+            **planned_document(serving, session, asked, caller.role, now, at),
         }
     )

@@ -168,5 +168,4 @@ def _stored(
 
 
 for _table in TABLES.values():
-    if _table.name != "feedback":
-        _add_operations(_table)
+    _add_operations(_table)

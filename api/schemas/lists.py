@@ -240,6 +240,6 @@ class ListQuery(Asked):
     tier: Tier | None = None
     """Of the anchor."""
     limit: int | None = Field(default=None, ge=1, le=200)
-    """Lines a page; without it 50 goods, 20 anchors."""
+    """Lines a page; without it 50 goods, 20 anchors, and with a cursor as many as the page before."""
     cursor: str | None = Field(default=None, max_length=1_024)
     """`next_cursor` of the page before; with the very filters of that page."""

@@ -69,9 +69,8 @@ def row_components() -> dict[str, Any]:
     """Every shape of a row, by its name among the components of OpenAPI."""
     found = {}
     for table in TABLES.values():
-        if table.name != "feedback":  # it has an address of its own
-            found[row_name(table)] = _row_schema(table, frozenset())
-            found[row_name(table, "Keyed")] = _row_schema(table, frozenset(key_columns(table)))
+        found[row_name(table)] = _row_schema(table, frozenset())
+        found[row_name(table, "Keyed")] = _row_schema(table, frozenset(key_columns(table)))
     for name in ("plans", "offers", "offer_promotions"):
         found[row_name(TABLES[name], "Planned")] = _planned_schema(TABLES[name])
     return found

@@ -52,7 +52,7 @@ _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 2199
 
 YUAN_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,2})?$"
-PERCENT_PATTERN: Final = r"^[0-9]{1,2}(\.[0-9]{1,4})?$"
+PERCENT_PATTERN: Final = r"^([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)$"
 
 
 class Words(NamedTuple):
@@ -68,8 +68,8 @@ SHAPES: Final[Mapping[str, Words]] = {
         "以元计的金额，至多两位小数，如 19.90", "an amount in yuan with at most 2 decimals, such as 19.90"
     ),
     PERCENT_PATTERN: Words(
-        "低于 100 的百分数，至多四位小数，不带 %，如 12.5",
-        "a percentage below 100 with at most 4 decimals and without its sign, such as 12.5",
+        "不超过 100 的百分数，至多四位小数，不带 %，如 12.5",
+        "a percentage of at most 100 with at most 4 decimals and without its sign, such as 12.5",
     ),
 }
 """What a pattern means to people."""

@@ -15,7 +15,7 @@ import polars as pl
 import psycopg
 from sqlalchemy import Boolean, Connection, Date, Engine, Float, Integer, create_engine, event, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlmodel import Session, SQLModel
 
@@ -46,10 +46,7 @@ def open_engine(url: str, *, wait_seconds: float = 30) -> Engine:
 
     `wait_seconds` is how long a writer waits for the writer before it. No table is made here: `upgrade` does.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise WrongInput(f"database URL cannot be read; {_WANTED}") from error
+    parsed = parse_url(url)
     if parsed.drivername == "postgresql+psycopg":
         return _open_postgres(url, wait_seconds)
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
@@ -57,6 +54,14 @@ def open_engine(url: str, *, wait_seconds: float = 30) -> Engine:
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise WrongInput(f"database URL names no file; {_WANTED}")
     return _open_sqlite(Path(parsed.database).absolute(), wait_seconds)
+
+
+def parse_url(url: str) -> URL:
+    """A database URL taken apart; WrongInput where it is none. The message does not quote it: it may hold a password."""
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise WrongInput(f"database URL cannot be read; {_WANTED}") from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from features.errors import WrongInput
+from features.store.columns import ImportTable, Kind
 from features.store.intake.chunks import CHUNK_ROWS, Chunk, check_header
 from features.store.intake.files import ImportFile
 
@@ -23,13 +24,28 @@ def read_parquet(file: ImportFile) -> Iterator[Chunk]:
             assert isinstance(frame, pl.DataFrame)
             lines = pl.int_range(n_read + 1, n_read + len(frame) + 1, eager=True)
             n_read += len(frame)
-            yield Chunk({column.name: column for column in frame}, lines, [], n_read / max(n_rows, 1))
+            columns = {column.name: _as_declared(file.table, column) for column in frame}
+            yield Chunk(columns, lines, [], n_read / max(n_rows, 1))
 
 
 def check_parquet(file: ImportFile) -> None:
     """Refuse a file whose columns are not its table's."""
     with _opened(file):
         pass
+
+
+def _as_declared(table: ImportTable, column: pl.Series) -> pl.Series:
+    """Counts that were written as floats, for some of their rows were empty: as text, to be read as whole numbers.
+
+    What is not whole, or too large for a float to be exact, stays what it is, and is refused where cells are read; so
+    is money: a float of it may well be yuan.
+    """
+    kind = table.columns[column.name].kind if column.name in table.columns else None
+    if kind is not Kind.WHOLE or not column.dtype.is_float():
+        return column
+    is_whole = (column == column.floor()) & (column.abs() < 2**53)
+    whole = column.set(~is_whole.fill_null(value=True), None).cast(pl.Int64).cast(pl.String)
+    return whole.zip_with(is_whole.fill_null(value=True), column.cast(pl.String))
 
 
 @contextmanager
