@@ -29,10 +29,36 @@ SOON: Final = timedelta(days=14)
 """A change of rate within it is told beside the rate."""
 
 
-_AT_WORK: Final = threading.Lock()
-"""Lists are made in turn: two at once share one interpreter, and each ends as late as both."""
 _PATIENCE_SECONDS: Final = 0.02
-"""Who has waited so long goes on beside the others: under load lists overlap where they leave the interpreter."""
+_MOST_AT_WORK: Final = 2
+
+
+class Turns:
+    """Lists are made in turn: two at once share one interpreter, and each ends as late as both.
+
+    Who has waited for `_PATIENCE_SECONDS` goes on beside another, for lists leave the interpreter now and then; but
+    never beside several, who would do nothing but take it from each other.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._n_at_work = 0
+
+    def take(self) -> None:
+        """Wait for a turn."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._n_at_work == 0, _PATIENCE_SECONDS):
+                self._changed.wait_for(lambda: self._n_at_work < _MOST_AT_WORK)
+            self._n_at_work += 1
+
+    def end(self) -> None:
+        """Let the next one work."""
+        with self._changed:
+            self._n_at_work -= 1
+            self._changed.notify_all()
+
+
+_TURNS: Final = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +102,12 @@ def answer_list(served: Served, request: ListRequest, *, language: Language, now
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Within it one list is made, and beside it those of who has lost patience; safe for threads, not to be nested."""
-    is_alone = _AT_WORK.acquire(timeout=_PATIENCE_SECONDS)
+    """Within it one list is made, or two under load; safe for threads, not to be nested."""
+    _TURNS.take()
     try:
         yield
     finally:
-        if is_alone:
-            _AT_WORK.release()
+        _TURNS.end()
 
 
 def provenance(served: Served, side: Side) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What does HTTP add to a list? One worker over 100 000 SKUs, beside the same in process and FastAPI's own floor.
 
 Its capacity, then how long an answer takes at a quarter, at half and at three quarters of it. Beside each of them, just
-before it and just after it, the same lists in process: one after the other without a pause, which is the time that HTTP is
-measured against, and at the very instants of the load.
+before it and just after it, the same operation in process (the same page with its cursor, written down as shown, as the
+same JSON): one call after the other without a pause, which is the time that HTTP is measured against, and at the very
+instants of the load.
 
 Under those loads the processors are kept from falling asleep, by work that gives way to any other: one that is woken for a
 request is slow for longer than the request takes (the same loop in plain Python a tenth to a half slower after 45 ms of
@@ -25,7 +26,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from time import perf_counter, sleep
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -266,16 +269,16 @@ class Connection(asyncio.Protocol):
 
 def serve_large_market(folder: Path) -> None:
     """The other process: a market in memory, behind the application as it is."""
-    import uvicorn
-    from fastapi import Response
+    from fastapi import Request, Response
     from pydantic_core import to_json
 
-    from api.answers import answer_list
+    from api.access import Caller
     from api.app import make_app
     from api.loading import Served, last_stats, past_sales
     from api.logs import set_up_logs
-    from api.protocol import TimelyProtocol
+    from api.schemas.lists import ListQuery
     from api.security import create_key
+    from api.telling import tell, turn_goods
     from bench_list import list_model
     from features.settings import Settings
     from features.snapshot import take_snapshot
@@ -284,7 +287,6 @@ def serve_large_market(folder: Path) -> None:
     from large_market import large_facts
     from matcher.engine import build_engine
     from matcher.policy import Policy
-    from matcher.request import ListRequest
     from matcher.verdict_book import VerdictBook
     from matcher.world import build_world
 
@@ -311,22 +313,34 @@ def serve_large_market(folder: Path) -> None:
 
     @app.get("/called")
     def called(a_second: float, seconds: float) -> list[float]:
-        return call_at(arrivals(a_second, seconds), lambda k: answered(requests[k % len(requests)]))
+        return call_at(arrivals(a_second, seconds), lambda k: answered(anchors[k % len(anchors)]))
 
-    def answered(request: ListRequest) -> bytes:
-        return to_json(answer_list(served, request, language="en", now=now).document)
+    def answered(anchor_id: str) -> bytes:
+        query, now = ListQuery(), datetime.now(UTC)
+        path, asking = f"/v1/anchors/{anchor_id}/goods", SimpleNamespace(request_id=f"r_{token_hex(12)}")
+        page = turn_goods(serving, served, anchor_id, query, path=path, caller=caller, language="en", now=now)
+        return to_json(tell(serving, page, caller, cast("Request", SimpleNamespace(state=asking)), now))
 
     @app.get("/timed")
     def timed() -> list[float]:
         took_ms = []
-        for request in requests:
+        for anchor_id in anchors:
             began = perf_counter()
-            answered(request)
+            answered(anchor_id)
             took_ms.append(1_000 * (perf_counter() - began))
         return took_ms
 
     owners = np.random.default_rng(3).integers(0, N_ANCHORS, 200)
-    requests = [ListRequest("goods", int(owner), size=50) for owner in owners]
+    anchors = [world.snapshot.roster.ids[int(owner)] for owner in owners]
+    caller = Caller("operator", None, "in-process", None)
+    _serve(app, key, anchors)
+
+
+def _serve(app: Any, key: str, anchors: Sequence[str]) -> None:
+    import uvicorn
+
+    from api.protocol import TimelyProtocol
+
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -337,12 +351,6 @@ def serve_large_market(folder: Path) -> None:
         log_config=None,
         access_log=False,
     )
-    _serve(config, key, [world.snapshot.roster.ids[int(owner)] for owner in owners])
-
-
-def _serve(config: Any, key: str, anchors: Sequence[str]) -> None:
-    import uvicorn
-
     server = uvicorn.Server(config)
     threading.Thread(target=_tell, args=(server, key, anchors), daemon=True).start()
     server.run()

@@ -86,6 +86,19 @@ def test_who_has_waited_long_enough_goes_on_and_takes_no_turn_from_anybody(
     assert third.entered.wait(SOON_SECONDS)
 
 
+def test_however_impatient_no_more_than_two_are_made_at_once(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.answers, "_PATIENCE_SECONDS", 0.0)
+    first, second = begin(), begin()
+    assert first.entered.wait(SOON_SECONDS)
+    assert second.entered.wait(SOON_SECONDS)
+    third = begin()
+    assert not third.entered.wait(AT_ONCE_SECONDS)
+    second.leave.set()
+    assert third.entered.wait(SOON_SECONDS)
+
+
 def test_a_list_that_fails_gives_its_turn_back(begin: Begin) -> None:
     with pytest.raises(ZeroDivisionError), in_turn():
         _ = 1 / 0
