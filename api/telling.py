@@ -107,6 +107,8 @@ def position_of(serving: Serving, query: ListQuery, *, path: str, caller: Caller
     if query.cursor is None:
         return {}
     position = read_cursor(serving.secret, query.cursor, account=caller.account, what=_what(query, path))
+    if "size" not in position:  # of an earlier build
+        raise Problem("cursor_expired")
     if query.limit not in (None, position["size"]):
         raise Problem("bad_cursor")
     return position

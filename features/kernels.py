@@ -43,13 +43,13 @@ def counting_order(codes: Any, n_codes: int, order: Any) -> Any:
 
 @jit
 def digit_order(codes: Any, n_codes: int) -> Any:
-    """Places of `codes` in ascending order of code, stable; for few codes out of many, digit by digit.
+    """Places of `codes` (0..n_codes - 1) in ascending order of code, stable; for few codes out of many, digit by digit.
 
     As `np.argsort(codes, kind="stable")`, many times as fast for thousands of places.
     """
     order, placed = np.arange(codes.shape[0]), np.empty(codes.shape[0], np.int64)
     shift = 0
-    while shift == 0 or (n_codes - 1) >> shift:
+    while shift == 0 or n_codes > 1 << shift:
         starts = np.zeros(_DIGITS + 1, np.int64)
         for i in range(order.shape[0]):
             starts[((codes[i] >> shift) & (_DIGITS - 1)) + 1] += 1

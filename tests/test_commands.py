@@ -348,6 +348,7 @@ MISTAKES = [
     (("goods", "--anchor", "A", "--policy", "/nowhere.toml"), "cannot be read"),
     (("goods", "--anchor", "A", "--database", "foo"), "database URL cannot be read"),
     (("rate", "--sku", "S", "--database", "foo"), "database URL cannot be read"),
+    (("rate", "--sku", "S", "--database", "postgresql+psycopg://u:p@ss:word@h/db"), "database URL cannot be read; write"),
     (("ingest", ".", "--database", "foo"), "database URL cannot be read"),
     (("nights", "--database", "foo"), "database URL cannot be read"),
     (("serve", "--database", "foo"), "database URL cannot be read"),

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from api.schemas.lists import GoodsList, Pairing, SharedShortlists, Shortlist
 from api.serving import Serving
+from api.signing import serializer
 from api.wishes import hide
 from features.store.db import open_engine, read_rows, reading
 from features.store.journal import Event
@@ -79,6 +80,17 @@ def test_a_page_is_as_long_as_the_first_and_need_not_be_told_so(live: Live) -> N
     assert [line["rank"] for line in second["items"]] == [4, 5, 6]
     assert [line["sku_id"] for line in told["items"]] == [line["sku_id"] for line in second["items"]]
     assert (other.status_code, other.json()["code"]) == (400, "bad_cursor")
+
+
+def test_a_cursor_of_a_build_that_said_no_size_has_run_out(live: Live) -> None:
+    with live.client("operator") as client:
+        address = f"/v1/anchors/{live.anchor_id}/goods"
+        cursor = client.get(address).json()["next_cursor"]
+        maker = serializer(live.app.state.serving.secret, "cursor")
+        binding, position = maker.loads(cursor)
+        del position["size"]
+        answer = client.get(address, params={"cursor": maker.dumps([binding, position])})
+    assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
 
 
 def test_a_brands_skus_share_the_anchors(live: Live) -> None:

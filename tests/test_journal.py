@@ -440,6 +440,18 @@ def test_noted_events_are_made_by_who_writes_them(journal: Journal, store: Engin
     assert journal.drain(store) == 2
 
 
+def test_what_cannot_be_made_is_dropped_and_stops_nobody_else(journal: Journal, store: Engine) -> None:
+    def fail() -> list[Event]:
+        raise ValueError
+
+    journal.note_made(3, fail)
+    journal.note(events("n1"))
+    journal.append(events("e1"))
+    wait_until(lambda: not journal._n_noted)
+    assert (journal.lag.n_waiting, journal.lag.n_dropped) == (2, 3)
+    assert journal.drain(store) == 2
+
+
 def test_many_notes_are_written_as_fast_as_they_come(journal: Journal) -> None:
     began = monotonic()
     for n in range(400):

@@ -88,7 +88,7 @@ def test_a_number_typed_with_full_width_digits_is_the_same_number(site: Live) ->
         ("min_price", "cheap", "anchor.wrong.min_price"),
         ("max_price", "-1", "anchor.wrong.max_price"),
         ("min_price", "1e9", "anchor.wrong.min_price"),
-        ("min_rate", "100", "anchor.wrong.min_rate"),
+        ("min_rate", "100.1", "anchor.wrong.min_rate"),
         ("min_rate", "nan", "anchor.wrong.min_rate"),
         ("category", "no/such/thing", "anchor.wrong.category"),
         ("category", "\ud7ff\0<script>", "anchor.wrong.category"),

@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from api.loading import Served
 from api.schemas.lists import ListQuery
+from api.schemas.types import PERCENT_PATTERN
 from features.units import parse_yuan
 
 CARDS_A_PAGE: Final = 20
@@ -17,7 +18,7 @@ OBJECTIVES: Final = ("balanced", "fit", "gmv", "commission")
 SUPPLY_TYPES: Final = ("source", "brand")
 
 _PRICE: Final = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
-_RATE: Final = re.compile(r"\d{1,2}(\.\d{1,4})?", re.ASCII)
+_RATE: Final = re.compile(PERCENT_PATTERN, re.ASCII)
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "supply_type": SUPPLY_TYPES,
     "objective": OBJECTIVES,

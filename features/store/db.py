@@ -60,8 +60,8 @@ def parse_url(url: str) -> URL:
     """A database URL taken apart; WrongInput where it is none. The message does not quote it: it may hold a password."""
     try:
         return make_url(url)
-    except ArgumentError as error:
-        raise WrongInput(f"database URL cannot be read; {_WANTED}") from error
+    except (ArgumentError, ValueError):  # a ValueError quotes what stands where a port should be
+        raise WrongInput(f"database URL cannot be read; {_WANTED}") from None
 
 
 @contextmanager

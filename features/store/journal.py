@@ -249,7 +249,7 @@ class Journal:
                 self._notes.extendleft(reversed(notes))
 
     def _put(self, posts: list[_Post], notes: list[_Note]) -> None:
-        noted = [event for note in notes for event in note.make()]
+        noted = [event for note in notes for event in _made(note)]
         lines = [*(post.lines for post in posts), *(line_of(event, noted=True) for event in noted)]
         with self._pen:
             segment, self._open = self._open, None
@@ -265,8 +265,19 @@ class Journal:
                     segment.count(post.events, noted=False)
                     post.is_written = True
                 segment.count(noted, noted=True)
-                self._n_noted -= len(noted)
+                n_noted = sum(note.n_events for note in notes)
+                self._n_noted -= n_noted
+                self._n_dropped += n_noted - len(noted)
             if segment.n_bytes < _SEGMENT_BYTES:
                 self._open = segment
             else:
                 segment.close()
+
+
+def _made(note: _Note) -> Sequence[Event]:
+    """Its events; where they cannot be made they are dropped, and everybody else's are written."""
+    try:
+        return note.make()
+    except Exception:  # noqa: BLE001 - a writer that ended would take everybody's feedback with it
+        _LOG.warning("journal: %d noted events cannot be made", note.n_events, exc_info=True)
+        return ()

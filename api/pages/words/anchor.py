@@ -74,7 +74,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "anchor.wrong": ("请更正筛选条件", "Correct the filters"),
     "anchor.wrong.min_price": ("金额请写作 19.90", "Write an amount like 19.90"),
     "anchor.wrong.max_price": ("金额请写作 19.90", "Write an amount like 19.90"),
-    "anchor.wrong.min_rate": ("百分比请写作 12.5，须小于 100", "Write a percentage like 12.5, below 100"),
+    "anchor.wrong.min_rate": ("百分比请写作 12.5，不超过 100", "Write a percentage like 12.5, at most 100"),
     "anchor.wrong.order": ("最高售价低于最低售价", "This is below the lowest price"),
     "anchor.wrong.category": ("货架上没有这个类目", "The shelf has no such category"),
     "anchor.wrong.choice": ("没有这个选项", "There is no such choice"),

@@ -43,7 +43,7 @@ def _as_declared(table: ImportTable, column: pl.Series) -> pl.Series:
     kind = table.columns[column.name].kind if column.name in table.columns else None
     if kind is not Kind.WHOLE or not column.dtype.is_float():
         return column
-    is_whole = (column == column.floor()) & (column.abs() < 2**53)
+    is_whole = (column == column.floor()) & (column.abs() < (2**53 if column.dtype == pl.Float64 else 2**24))
     whole = column.set(~is_whole.fill_null(value=True), None).cast(pl.Int64).cast(pl.String)
     return whole.zip_with(is_whole.fill_null(value=True), column.cast(pl.String))
 
