@@ -52,7 +52,7 @@ def test_an_empty_registry_is_no_error(said: Any) -> None:
 def test_nobody_serves_until_somebody_is_promoted(said: Any, versions: list[str]) -> None:
     listed = json.loads(said("list", "--json"))
     assert (listed["champion"], [model["version"] for model in listed["models"]]) == (None, versions)
-    assert "no model serves yet" in said("show", code=1)
+    assert "no model serves yet" in said("show", code=3)
 
 
 def test_promote_and_rollback_move_who_serves(said: Any, versions: list[str]) -> None:

@@ -44,10 +44,10 @@ def serve(
     from features.units import shanghai_time
 
     settings = read_settings(database_url=database, home=home, policy=policy)
-    set_up_logs(settings)
     clock = clock_of(settings)
     if is_simulated(settings):
         note(f"the market is simulated: its clock stands at {shanghai_time(clock())} and goes on from there")
+    set_up_logs(settings)  # now: who has named no store is answered like any mistake
     app = make_app(settings, clock=clock)
     if demo_keys:
         _print_demo_keys(app)
