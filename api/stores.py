@@ -46,7 +46,7 @@ def is_there(settings: Settings) -> bool:
 
 def store_name(settings: Settings) -> str:
     """The store in a message: its file, or its URL without the password."""
-    from features.store.db import parse_url
+    from features.store.address import parse_url
 
     file = _sqlite_file(settings)
     return str(file) if file is not None else parse_url(settings.database_url).render_as_string()
@@ -91,7 +91,7 @@ def _marked(marker: Path) -> list[str]:
 
 def _sqlite_file(settings: Settings) -> Path | None:
     """The store's file; nothing for a server, or for a name that opening will refuse."""
-    from features.store.db import parse_url
+    from features.store.address import parse_url
 
     url = parse_url(settings.database_url)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":

@@ -6,8 +6,7 @@ same JSON): one call after the other without a pause, which is the time that HTT
 instants of the load.
 
 Under those loads the processors are kept from falling asleep, by work that gives way to any other: one that is woken for a
-request is slow for longer than the request takes (the same loop in plain Python a tenth to a half slower after 45 ms of
-rest), which says something of the machine and nothing of HTTP. FENXIAO_BENCH_RESTING=1 lets them.
+request may be slow for longer than the request takes, which says something of the machine and nothing of HTTP. FENXIAO_BENCH_RESTING=1 lets them.
 
 The server is a process of its own; the load comes from here, over kept connections, with arrivals that wait for nobody
 (open loop). FENXIAO_BENCH_SKUS names another size, FENXIAO_BENCH_SECONDS how long each load goes on.

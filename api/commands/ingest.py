@@ -17,9 +17,11 @@ from rich.text import Text
 from api.commands.console import note
 from api.commands.options import Database, Home, Json, Policy
 from api.stores import forget_if_gone, is_simulated, is_there, open_store
-from features.settings import read_settings
+from features.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from features.store.ingest import Imported
     from features.store.ingest import Progress as OnProgress
 
@@ -63,31 +65,22 @@ def ingest_files(
             "this store holds the simulated market of `matcher demo`; name another with --database and --home"
         )
     now = now_of(settings)
-    aside = ExitStack()
-    if dry_run and not is_there(settings):  # nothing is left behind, not even an empty store
-        folder = aside.enter_context(TemporaryDirectory())
-        settings = settings.model_copy(update={"database_url": f"sqlite:///{folder}/empty.db"})
-    engine = open_store(settings)
-    try:
-        with _progress() as on_progress, writing(engine) as session:
-            imported = ingest(
-                session,
-                paths,
-                now=now,
-                source=source,
-                rejects=rejects,
-                skip_bad=skip_bad,
-                dry_run=dry_run,
-                on_progress=on_progress,
-            )
-            odd = (
-                odd_years(load_calendar(session).as_known(now), decided)
-                if "events" in imported.tables
-                else {}
-            )
-    finally:
-        engine.dispose()
-        aside.close()
+    with (
+        _opened(settings, dry_run=dry_run) as engine,
+        _progress() as on_progress,
+        writing(engine) as session,
+    ):
+        imported = ingest(
+            session,
+            paths,
+            now=now,
+            source=source,
+            rejects=rejects,
+            skip_bad=skip_bad,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
+        odd = odd_years(load_calendar(session).as_known(now), decided) if "events" in imported.tables else {}
     if as_json:
         typer.echo(json.dumps(_document(imported, dry_run=dry_run), ensure_ascii=False))
     else:
@@ -134,6 +127,18 @@ def _print(imported: "Imported", *, dry_run: bool, skip_bad: bool) -> None:
         out.print("a dry run: nothing was imported")
     elif skip_bad and any(counts.n_rejected for counts in imported.tables.values()):
         out.print("the good rows were imported; the bad ones are listed in the reports")
+
+
+@contextmanager
+def _opened(settings: Settings, *, dry_run: bool) -> "Iterator[Engine]":
+    """The store; for a dry run where there is none an empty one, which leaves nothing behind."""
+    with ExitStack() as held:
+        if dry_run and not is_there(settings):
+            folder = held.enter_context(TemporaryDirectory())
+            settings = settings.model_copy(update={"database_url": f"sqlite:///{folder}/empty.db"})
+        engine = open_store(settings)
+        held.callback(engine.dispose)
+        yield engine
 
 
 @contextmanager

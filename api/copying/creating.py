@@ -18,10 +18,10 @@ from api.copying.manifest import ARCHIVES, MANIFEST, CopiedFile, CopiedStore, Ma
 from api.stores import is_simulated, require_store
 from features.errors import Fault, RegistryDamaged, UnknownId, WrongInput
 from features.settings import Settings
+from features.store.address import parse_url
 from features.store.copies.files import aside, sync, sync_tree, write
 from features.store.copies.postgres import dump
 from features.store.copies.sqlite import copy_database, examine
-from features.store.db import parse_url
 from matcher.registry import champion, list_versions, load_manifest, read_history, read_model
 
 Say = Callable[[str, float], None]

@@ -22,10 +22,11 @@ from api.copying.verifying import verify_copy
 from api.stores import MARKER, mark_simulated, store_name
 from features.errors import Fault, FenxiaoError, WrongInput
 from features.settings import Settings
+from features.store.address import parse_url
 from features.store.copies import postgres, sqlite
 from features.store.copies.contents import Contents
 from features.store.copies.files import aside, copy, replace, sync
-from features.store.db import open_engine, parse_url, read_rows, reading
+from features.store.db import open_engine, read_rows, reading
 from features.store.migrations import upgrade
 from features.store.written import take
 from matcher.registry import Provenance, list_versions, load_manifest, publish, read_model

@@ -15,11 +15,11 @@ import polars as pl
 import psycopg
 from sqlalchemy import Boolean, Connection, Date, Engine, Float, Integer, create_engine, event, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from features.errors import Fault, NoRoom, StoreBusy, StoreMismatch, WrongInput
+from features.store.address import WANTED, parse_url
 from features.store.types import UtcDateTime
 
 FrameSchema = Mapping[str, type[pl.DataType]]
@@ -50,18 +50,10 @@ def open_engine(url: str, *, wait_seconds: float = 30) -> Engine:
     if parsed.drivername == "postgresql+psycopg":
         return _open_postgres(url, wait_seconds)
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise WrongInput(f"database URL names {parsed.drivername}; {_WANTED}")
+        raise WrongInput(f"database URL names {parsed.drivername}; {WANTED}")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
-        raise WrongInput(f"database URL names no file; {_WANTED}")
+        raise WrongInput(f"database URL names no file; {WANTED}")
     return _open_sqlite(Path(parsed.database).absolute(), wait_seconds)
-
-
-def parse_url(url: str) -> URL:
-    """A database URL taken apart; WrongInput where it is none. The message does not quote it: it may hold a password."""
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):  # a ValueError quotes what stands where a port should be
-        raise WrongInput(f"database URL cannot be read; {_WANTED}") from None
 
 
 @contextmanager
@@ -152,14 +144,11 @@ def frame_schema(table: type[SQLModel]) -> dict[str, type[pl.DataType]]:
     return {column.name: _frame_type(column.type) for column in columns}
 
 
-_WANTED = "write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
-
-
 def _open_sqlite(file: Path, wait_seconds: float) -> Engine:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WrongInput(f"folder of the database cannot be made: {error}; {_WANTED}") from error
+        raise WrongInput(f"folder of the database cannot be made: {error}; {WANTED}") from error
     engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": wait_seconds})
 
     @event.listens_for(engine, "connect")
